@@ -1,0 +1,66 @@
+// Attributes of a call: an immutable, shared list of named values, cheap to copy and to hash.
+#pragma once
+
+#include <initializer_list>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "tensor/tensor.h"
+
+namespace tenon {
+
+// A graph held by an attribute (the branches of If, the body of Loop and Scan); graph/graph.h
+// derives from it, so that operators can hold one without knowing how it runs.
+class Subgraph {
+ public:
+  virtual ~Subgraph() = default;
+};
+
+using AttrValue = std::variant<int64_t, double, std::string, std::vector<int64_t>,
+                               std::vector<double>, std::vector<std::string>, Tensor,
+                               std::shared_ptr<const Subgraph>>;
+
+struct Attr {
+  std::string name;
+  AttrValue value;
+
+  Attr(std::string_view n, AttrValue v) : name(n), value(std::move(v)) {}
+  Attr(std::string_view n, int v) : name(n), value(int64_t{v}) {}
+  Attr(std::string_view n, bool v) : name(n), value(int64_t{v}) {}
+  Attr(std::string_view n, float v) : name(n), value(double{v}) {}
+  Attr(std::string_view n, const char* v) : name(n), value(std::string(v)) {}
+  Attr(std::string_view n, std::initializer_list<int64_t> v) : name(n), value(std::vector(v)) {}
+  Attr(std::string_view n, const Shape& v) : name(n), value(v.vector()) {}
+  bool operator==(const Attr& other) const;
+};
+
+class Attrs {
+ public:
+  Attrs() = default;
+  Attrs(std::initializer_list<Attr> list) : Attrs(std::vector<Attr>(list)) {}
+  explicit Attrs(std::vector<Attr> list);  // sorted by name; a repeated name fails (usage)
+
+  const AttrValue* find(std::string_view name) const;
+  bool has(std::string_view name) const { return find(name) != nullptr; }
+  const std::vector<Attr>& list() const;
+  bool empty() const { return data_ == nullptr; }
+  uint64_t hash() const { return data_ ? data_->hash : 0; }
+  bool operator==(const Attrs& other) const;
+
+  Attrs with(Attr attr) const;  // added or replaced
+  Attrs without(std::string_view name) const;
+  std::string str() const;  // "axis=1, pads=[0, 0]"
+
+ private:
+  struct Data {
+    std::vector<Attr> list;
+    uint64_t hash = 0;
+  };
+  std::shared_ptr<const Data> data_;
+};
+
+}  // namespace tenon
