@@ -4,7 +4,7 @@
 add_library(tenon_flags INTERFACE)
 
 target_compile_options(tenon_flags INTERFACE
-  -Wall -Wextra -Wpedantic -Wshadow -Wvla -Wundef -Wextra-semi -Wnon-virtual-dtor -Woverloaded-virtual
+  -Wall -Wextra -Wpedantic -Wvla -Wundef -Wextra-semi -Wnon-virtual-dtor -Woverloaded-virtual
   -Wimplicit-fallthrough -Wdeprecated-copy -Wunused -Wformat=2
   # Designated initialisers leave out what keeps its default: that is their use here.
   -Wno-missing-field-initializers)
@@ -15,12 +15,14 @@ endif()
 
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   target_compile_options(tenon_flags INTERFACE
-    -Wsuggest-override -Wlogical-op -Wduplicated-cond
+    -Wshadow=local -Wsuggest-override -Wlogical-op -Wduplicated-cond
     # Flow-based guesses of GCC 12 that fire on correct standard-library code once it is inlined.
     -Wno-maybe-uninitialized -Wno-restrict -Wno-array-bounds -Wno-stringop-overflow -Wno-stringop-overread
     -Wno-stringop-truncation -Wno-dangling-pointer -Wno-free-nonheap-object -Wno-nonnull
     # Calls inside the library may be inlined although it is shared.
     -fno-semantic-interposition)
+else()
+  target_compile_options(tenon_flags INTERFACE -Wshadow -Wsuggest-override)
 endif()
 
 target_compile_options(tenon_flags INTERFACE
