@@ -298,21 +298,80 @@ function(tenon_test_executable target)
   set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
 endfunction()
 
-# tenon_add_test(<name> <target> [LABELS <label>...] [ENVIRONMENT <variable=value>...])
-function(tenon_add_test name target)
-  cmake_parse_arguments(PARSE_ARGV 2 arg "" "" "LABELS;ENVIRONMENT")
-  add_test(NAME ${name} COMMAND ${target} WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}")
-  # CTest runs several tests at once: two threads each, which yield while they wait.
+# tenon_add_script_test(<name> <script> [ARGS <argument>...] [LABELS <label>...])
+# A test that is an executable script of this folder.
+function(tenon_add_script_test name script)
+  cmake_parse_arguments(PARSE_ARGV 2 arg "" "" "ARGS;LABELS")
+  tenon_add_test(${name} "${CMAKE_CURRENT_SOURCE_DIR}/${script}" ARGS ${arg_ARGS} LABELS ${arg_LABELS})
+endfunction()
+
+# tenon_add_test(<name> <target or program> [ARGS <argument>...] [LABELS <label>...] [ENVIRONMENT <variable=value>...])
+function(tenon_add_test name command)
+  cmake_parse_arguments(PARSE_ARGV 2 arg "" "" "ARGS;LABELS;ENVIRONMENT")
+  add_test(NAME ${name} COMMAND ${command} ${arg_ARGS} WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}")
   set_tests_properties(${name} PROPERTIES
     LABELS "${arg_LABELS}"
     ENVIRONMENT "${TENON_TEST_ENVIRONMENT};TENON_BUILD_DIR=${PROJECT_BINARY_DIR};${arg_ENVIRONMENT}"
     TIMEOUT 600)
 endfunction()
 
+# tenon_fuzz(<name> <file>... [CORPUS <folder>] [LINK <target>...])
+# A fuzz target: sources that define LLVMFuzzerTestOneInput. With the preset fuzz it becomes a libFuzzer program,
+# <build>/fuzz/<name>; everywhere else a test, fuzz_<name>, that runs it over the files of CORPUS, so that an input that
+# once did harm is tried for ever.
+function(tenon_fuzz name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "CORPUS" "LINK")
+  tenon_list_files(files ${arg_UNPARSED_ARGUMENTS})
+  if(NOT TENON_TESTS)
+    return()
+  endif()
+  add_executable(fuzz_${name} ${files})
+  target_link_libraries(fuzz_${name} PRIVATE tenon tenon_flags ${arg_LINK})
+  set_target_properties(fuzz_${name} PROPERTIES
+    RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/fuzz" OUTPUT_NAME ${name})
+  if(TENON_SANITIZE MATCHES "fuzzer")
+    target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
+  else()
+    target_sources(fuzz_${name} PRIVATE "${PROJECT_SOURCE_DIR}/tests/fuzz/replay.cpp")
+    set(corpus)
+    if(arg_CORPUS)
+      set(corpus "${CMAKE_CURRENT_SOURCE_DIR}/${arg_CORPUS}")
+    endif()
+    tenon_add_test(fuzz_${name} fuzz_${name} ARGS ${corpus} LABELS fuzz)
+  endif()
+endfunction()
+
+# tenon_example(<name> <file>... [ARGS <argument>...])
+# A program of examples/, <build>/examples/<name>, and the test example_<name> that runs it: an example ends in a check
+# of its own result.
+function(tenon_example name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "ARGS")
+  tenon_list_files(files ${arg_UNPARSED_ARGUMENTS})
+  add_executable(example_${name} ${files})
+  target_link_libraries(example_${name} PRIVATE tenon tenon_flags)
+  set_target_properties(example_${name} PROPERTIES
+    RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/examples" OUTPUT_NAME ${name})
+  if(TENON_TESTS)
+    tenon_add_test(example_${name} example_${name} ARGS ${arg_ARGS} LABELS examples)
+  endif()
+endfunction()
+
+# tenon_bench(<name> <file>... [LINK <target>...])
+# A program of bench/, <build>/bench/<name>, which `./dev bench <name>` runs.
+function(tenon_bench name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "LINK")
+  tenon_list_files(files ${arg_UNPARSED_ARGUMENTS})
+  add_executable(bench_${name} ${files})
+  target_link_libraries(bench_${name} PRIVATE tenon tenon_flags ${arg_LINK})
+  set_target_properties(bench_${name} PROPERTIES
+    RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bench" OUTPUT_NAME ${name})
+endfunction()
+
 # tenon_check_listed()
 # Stops where a .cpp of src/ or tests/ is in no list; called once, after all folders.
 function(tenon_check_listed)
-  file(GLOB_RECURSE found CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/*.cpp" "${PROJECT_SOURCE_DIR}/tests/*.cpp")
+  file(GLOB_RECURSE found CONFIGURE_DEPENDS
+    "${PROJECT_SOURCE_DIR}/src/*.cpp" "${PROJECT_SOURCE_DIR}/tests/*.cpp")
   get_property(listed GLOBAL PROPERTY TENON_LISTED)
   list(REMOVE_ITEM found ${listed})
   if(found)
