@@ -51,17 +51,28 @@ class Ref {
   void retain() {
     if (object_) object_->count_.fetch_add(1, std::memory_order_relaxed);
   }
+  // Adopts an object that nobody else knows yet: the count needs no atomic increment.
+  static Ref fresh(T* object) {
+    object->count_.store(1, std::memory_order_relaxed);
+    Ref ref;
+    ref.object_ = object;
+    return ref;
+  }
+  // The holder of the only reference needs no atomic decrement: no other thread can copy it.
   void drop() {
-    if (object_ && object_->count_.fetch_sub(1, std::memory_order_acq_rel) == 1)
+    if (object_ && (object_->count_.load(std::memory_order_acquire) == 1 ||
+                    object_->count_.fetch_sub(1, std::memory_order_acq_rel) == 1))
       static_cast<RefCounted*>(object_)->release();
   }
+  template <class U, class... Args>
+  friend Ref<U> make_ref(Args&&... args);
 
   T* object_ = nullptr;
 };
 
 template <class T, class... Args>
 Ref<T> make_ref(Args&&... args) {
-  return Ref<T>(new T(std::forward<Args>(args)...));
+  return Ref<T>::fresh(new T(std::forward<Args>(args)...));
 }
 
 }  // namespace tenon

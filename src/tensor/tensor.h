@@ -8,10 +8,13 @@
 // it are recorded into a graph (graph/capture.h) instead of being computed.
 #pragma once
 
+#include <functional>
 #include <initializer_list>
 #include <span>
 #include <string>
+#include <string_view>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -72,11 +75,12 @@ class Tensor {
   size_t bytes() const { return static_cast<size_t>(numel()) * size_of(dtype()); }
   Device& device() const { return body_->storage->device(); }
   bool is_contiguous() const { return body_->contiguous; }
-  // True when the elements fill one block without gaps, in some order of the axes.
+  // True when the elements fill one block without gaps that starts at raw(), in some order of the
+  // axes: elementwise work on tensors of equal strides may then run flat.
   bool is_dense() const;
   const Ref<Storage>& storage() const { return body_->storage; }
   int64_t offset() const { return body_->offset; }
-  uint32_t version() const { return body_->storage->version(); }
+  uint32_t version() const { return body_->storage ? body_->storage->version() : 0; }
   void bump_version() const { body_->storage->bump_version(); }
   bool same_as(const Tensor& other) const { return body_ == other.body_; }
 
@@ -104,7 +108,10 @@ class Tensor {
   // The only element, converted. Fails (usage) unless numel() is 1.
   template <class T>
   T item() const {
-    return static_cast<T>(item_as_double());
+    if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool>)
+      return static_cast<T>(item_as_int64());
+    else
+      return static_cast<T>(item_as_double());
   }
   // All elements in row-major order; T must be the dtype's type, or int64_t/double to convert.
   template <class T>
@@ -113,6 +120,8 @@ class Tensor {
   std::string str() const;
 
   // -- Views: share storage, copy nothing ------------------------------------------------------
+  // As in NumPy and ONNX: negative positions count from the end, positions are clamped, a negative
+  // step walks backwards (then an end below -size(axis) includes element 0).
   Tensor slice(int64_t axis, int64_t start, int64_t end, int64_t step = 1) const;
   Tensor select(int64_t axis, int64_t index) const;  // drops the axis
   Tensor permute(const Shape& order) const;
@@ -170,13 +179,21 @@ class Tensor {
 
   explicit Tensor(Ref<Body> body) : body_(std::move(body)) {}
   void check_type(DType wanted) const;
+  void need_data(std::string_view where) const;  // fails on undefined and symbolic tensors
   double item_as_double() const;
+  int64_t item_as_int64() const;  // exact for 64-bit integers; truncates floats
+  static Tensor make(Ref<Storage> storage, int64_t offset, int64_t numel, const Shape& shape,
+                     const Shape& strides, DType type);
   Tensor view_of(int64_t offset, const Shape& shape, const Shape& strides) const;
 
   Ref<Body> body_;
 };
 
 // Converts and broadcasts strided elements; the loop under contiguous(), clone() and copy_from().
+// Conversions: floats round to nearest even; float to integer truncates toward zero, saturates, and
+// takes NaN to 0; integer to integer wraps; anything but 0 becomes true (NaN too). Strings copy to
+// strings only, complex numbers to complex only: anything else fails (unsupported).
+// The two must not overlap, unless they are the same view (copy_from() takes care of that).
 void copy_elements(const Tensor& from, Tensor& to);
 
 using TensorList = std::vector<Tensor>;

@@ -1,0 +1,146 @@
+#include "tensor/panel.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+#include "base/error.h"
+
+namespace tenon {
+namespace {
+
+constexpr size_t kMaxElement = 16;
+
+// Elements are moved as bytes of a fixed number: no alignment is assumed.
+template <size_t kBytes>
+void move_element(const std::byte* from, std::byte* to) {
+  std::memcpy(to, from, kBytes);
+}
+
+template <size_t kBytes>
+void copy_run(const std::byte* from, int64_t from_step, std::byte* to, int64_t to_step, int64_t count) {
+  for (int64_t i = 0; i < count; ++i) move_element<kBytes>(from + i * from_step, to + i * to_step);
+}
+
+template <size_t kBytes>
+void copy_elements_one_by_one(const std::byte* from, std::byte* to, const Panel& p) {
+  for (int64_t i = 0; i < p.rows; ++i)
+    copy_run<kBytes>(from + i * p.from_row, p.from_column, to + i * p.to_row, p.to_column, p.columns);
+}
+
+void copy_rows(const std::byte* from, std::byte* to, const Panel& p) {
+  const size_t bytes = static_cast<size_t>(p.columns) * p.to_bytes;
+  for (int64_t i = 0; i < p.rows; ++i) std::memcpy(to + i * p.to_row, from + i * p.from_row, bytes);
+}
+
+// Reads `rows` elements side by side from each of `columns` places, writes them as rows.
+template <size_t kBytes>
+void transpose_tile(const std::byte* from, int64_t from_column, std::byte* to, int64_t to_row, int64_t rows,
+                    int64_t columns) {
+  for (int64_t i = 0; i < rows; ++i)
+    for (int64_t j = 0; j < columns; ++j)
+      move_element<kBytes>(from + i * int64_t{kBytes} + j * from_column, to + i * to_row + j * int64_t{kBytes});
+}
+
+template <size_t kBytes>
+void transpose(const std::byte* from, std::byte* to, const Panel& p) {
+  for (int64_t i = 0; i < p.rows; i += kTile)
+    for (int64_t j = 0; j < p.columns; j += kTile)
+      transpose_tile<kBytes>(from + i * p.from_row + j * p.from_column, p.from_column,
+                             to + i * p.to_row + j * p.to_column, p.to_row, std::min(kTile, p.rows - i),
+                             std::min(kTile, p.columns - j));
+}
+
+struct Moves {
+  void (*run)(const std::byte*, int64_t, std::byte*, int64_t, int64_t);
+  CopyPanel one_by_one;
+  CopyPanel transpose;
+  void (*tile)(const std::byte*, int64_t, std::byte*, int64_t, int64_t, int64_t);
+};
+
+template <size_t kBytes>
+constexpr Moves kMoves = {copy_run<kBytes>, copy_elements_one_by_one<kBytes>, transpose<kBytes>,
+                          transpose_tile<kBytes>};
+
+const Moves& moves(size_t bytes) {
+  switch (bytes) {
+    case 1: return kMoves<1>;
+    case 2: return kMoves<2>;
+    case 4: return kMoves<4>;
+    case 8: return kMoves<8>;
+    case 16: return kMoves<16>;
+    default: break;
+  }
+  fail_bug(__FILE__, __LINE__, fmt::format("no copy for elements of {} bytes", bytes));
+}
+
+bool rows_are_blocks(const Panel& p) {
+  return p.from_column == static_cast<int64_t>(p.from_bytes) && p.to_column == static_cast<int64_t>(p.to_bytes);
+}
+
+bool is_transposition(const Panel& p) {
+  return p.from_row == static_cast<int64_t>(p.from_bytes) && p.to_column == static_cast<int64_t>(p.to_bytes) &&
+         p.rows > 1 && p.columns > 1;
+}
+
+void convert_rows(const std::byte* from, std::byte* to, const Panel& p) {
+  for (int64_t i = 0; i < p.rows; ++i) p.convert(from + i * p.from_row, to + i * p.to_row, p.columns);
+}
+
+// Gathers into one buffer, converts into another, scatters from there.
+void convert_strided(const std::byte* from, std::byte* to, const Panel& p) {
+  constexpr int64_t kRun = 256;
+  alignas(64) std::array<std::byte, kRun * kMaxElement> gathered;
+  alignas(64) std::array<std::byte, kRun * kMaxElement> converted;
+  const Moves& in = moves(p.from_bytes);
+  const Moves& out = moves(p.to_bytes);
+  const auto from_bytes = static_cast<int64_t>(p.from_bytes);
+  const auto to_bytes = static_cast<int64_t>(p.to_bytes);
+  for (int64_t i = 0; i < p.rows; ++i) {
+    for (int64_t j = 0; j < p.columns; j += kRun) {
+      const int64_t count = std::min(kRun, p.columns - j);
+      const std::byte* source = from + i * p.from_row + j * p.from_column;
+      std::byte* target = to + i * p.to_row + j * p.to_column;
+      if (p.from_column != from_bytes) {
+        in.run(source, p.from_column, gathered.data(), from_bytes, count);
+        source = gathered.data();
+      }
+      if (p.to_column == to_bytes) {
+        p.convert(source, target, count);
+      } else {
+        p.convert(source, converted.data(), count);
+        out.run(converted.data(), to_bytes, target, p.to_column, count);
+      }
+    }
+  }
+}
+
+void convert_transposed(const std::byte* from, std::byte* to, const Panel& p) {
+  alignas(64) std::array<std::byte, kTile * kTile * kMaxElement> tile;
+  const auto tile_column = kTile * static_cast<int64_t>(p.to_bytes);
+  const Moves& out = moves(p.to_bytes);
+  for (int64_t i = 0; i < p.rows; i += kTile) {
+    const int64_t rows = std::min(kTile, p.rows - i);
+    for (int64_t j = 0; j < p.columns; j += kTile) {
+      const int64_t columns = std::min(kTile, p.columns - j);
+      for (int64_t k = 0; k < columns; ++k)
+        p.convert(from + i * p.from_row + (j + k) * p.from_column, tile.data() + k * tile_column, rows);
+      out.tile(tile.data(), tile_column, to + i * p.to_row + j * p.to_column, p.to_row, rows, columns);
+    }
+  }
+}
+
+}  // namespace
+
+CopyPanel choose_copy(const Panel& panel) {
+  if (rows_are_blocks(panel) && panel.columns > 1) return copy_rows;
+  const Moves& move = moves(panel.to_bytes);
+  return is_transposition(panel) ? move.transpose : move.one_by_one;
+}
+
+CopyPanel choose_convert(const Panel& panel) {
+  if (rows_are_blocks(panel)) return convert_rows;
+  return is_transposition(panel) ? convert_transposed : convert_strided;
+}
+
+}  // namespace tenon

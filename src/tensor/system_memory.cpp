@@ -1,0 +1,63 @@
+#include "tensor/system_memory.h"
+
+#include <cstdint>
+#include <new>
+
+#include "tensor/object_pool.h"
+
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
+namespace tenon {
+namespace {
+
+constexpr std::align_val_t kAlignment{64};
+
+#if defined(__linux__)
+constexpr size_t kMapFrom = size_t{4} << 20;
+constexpr size_t kHugePage = size_t{2} << 20;
+
+// Maps a page-aligned size with room to spare and unmaps what lies outside the aligned block.
+void* map_aligned(size_t bytes) {
+  const size_t room = bytes + kHugePage;
+  void* start = mmap(nullptr, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (start == MAP_FAILED) return nullptr;
+  auto* first = static_cast<std::byte*>(start);
+  const size_t head = -reinterpret_cast<uintptr_t>(first) % kHugePage;
+  if (head) munmap(first, head);
+  if (const size_t tail = room - head - bytes) munmap(first + head + bytes, tail);
+  madvise(first + head, bytes, MADV_HUGEPAGE);  // advice: works without, only slower
+  return first + head;
+}
+#endif
+
+class SystemMemory final : public MemorySource {
+ public:
+  void* take(size_t bytes) noexcept override {
+#if defined(__linux__)
+    if (kPoolMemory && bytes >= kMapFrom) return map_aligned((bytes + 4095) / 4096 * 4096);
+#endif
+    return ::operator new(bytes, kAlignment, std::nothrow);
+  }
+
+  void give(void* block, size_t bytes) noexcept override {
+#if defined(__linux__)
+    if (kPoolMemory && bytes >= kMapFrom) {
+      munmap(block, (bytes + 4095) / 4096 * 4096);
+      return;
+    }
+#endif
+    (void)bytes;
+    ::operator delete(block, kAlignment);
+  }
+};
+
+}  // namespace
+
+MemorySource& system_memory() {
+  static SystemMemory source;
+  return source;
+}
+
+}  // namespace tenon
