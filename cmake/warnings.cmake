@@ -22,7 +22,7 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     # Calls inside the library may be inlined although it is shared.
     -fno-semantic-interposition)
 else()
-  target_compile_options(tenon_flags INTERFACE -Wshadow -Wsuggest-override)
+  target_compile_options(tenon_flags INTERFACE -Wsuggest-override)
 endif()
 
 target_compile_options(tenon_flags INTERFACE
