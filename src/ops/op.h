@@ -140,10 +140,18 @@ struct Gradient {
   GradFn fn = nullptr;
   Saves saves;
   std::string_view reason;
+  bool expansion = false;  // differentiate OpDef::expand instead
 
   constexpr Gradient(GradFn f, Saves s) : fn(f), saves(s) {}
   constexpr explicit Gradient(std::string_view why) : reason(why) {}
+  static constexpr Gradient of_expansion() {
+    Gradient gradient("");
+    gradient.saves = saves::all_inputs;
+    gradient.expansion = true;
+    return gradient;
+  }
 };
+inline constexpr Gradient through_expansion = Gradient::of_expansion();
 // `why` ends the sentence "Shape is not differentiable: ...".
 consteval Gradient not_differentiable(std::string_view why) { return Gradient(why); }
 

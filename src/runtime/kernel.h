@@ -105,6 +105,14 @@ struct KernelList {
   constexpr const KernelEntry* end() const { return entries + count; }
 };
 
+// The lists of each backend, written by its catalogue (backends/<device>/kernels/CMakeLists.txt).
+namespace cpu {
+std::span<const KernelList* const> kernels();
+}
+namespace reference {
+std::span<const KernelList* const> kernels();
+}
+
 // Wraps a callable void(const RunContext&) as a kernel.
 template <class Fn>
 std::unique_ptr<Kernel> make_kernel(Fn fn, size_t scratch_bytes = 0) {
