@@ -40,7 +40,7 @@ const AttrSpec& spec_of(const OpDef& op, std::string_view name) {
 }
 
 bool is_choice(std::string_view choices, std::string_view word) {
-  for (const std::string& choice : split(choices, '|'))
+  for (std::string_view choice : text::split(choices, '|'))
     if (choice == word) return true;
   return false;
 }
@@ -98,11 +98,11 @@ void check_attrs(const OpDef& op, const Attrs& attrs) {
     if (!spec) {
       std::vector<std::string> known;
       for (const AttrSpec& s : op.attrs) known.emplace_back(s.name);
-      const std::string near = did_you_mean(given.name, known);
+      const std::string near = text::did_you_mean(given.name, known);
       fail(ErrorKind::usage, "{}: unknown attribute '{}'; {}", op.name, given.name,
            !near.empty()    ? fmt::format("did you mean '{}'?", near)
            : known.empty() ? "it takes none"
-                           : fmt::format("it takes {}", join(known, ", ")));
+                           : fmt::format("it takes {}", text::join(known, ", ")));
     }
     TENON_CHECK(fits(spec->type, given.value), usage, "{}: attribute {} must be {}; it is {}", op.name,
                 given.name, kAttrTypeNames[static_cast<size_t>(spec->type)],
@@ -110,7 +110,7 @@ void check_attrs(const OpDef& op, const Attrs& attrs) {
     if (!spec->choices.empty()) {
       const auto& word = std::get<std::string>(given.value);
       TENON_CHECK(is_choice(spec->choices, word), usage, "{}: attribute {} is '{}'; use one of {}",
-                  op.name, given.name, word, join(split(spec->choices, '|'), ", "));
+                  op.name, given.name, word, text::join(text::split(spec->choices, '|'), ", "));
     }
   }
   for (const AttrSpec& spec : op.attrs)

@@ -195,7 +195,7 @@ struct OpDef {
   // Draws random numbers: never folded, cached or merged.
   bool random = false;
   // The outputs may be a strided view of input 0; the runtime shares storage instead of copying.
-  Tensor (*view)(std::span<const Tensor> inputs, const Attrs& attrs, const Shape& output) = nullptr;
+  Tensor (*view)(std::span<const Tensor* const> inputs, const Attrs& attrs, const Shape& output) = nullptr;
   FlopsFn flops = nullptr;  // null: one per output element
   SamplesFn samples;
 

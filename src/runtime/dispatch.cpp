@@ -202,7 +202,7 @@ void compute(const OpDef& op, Inputs inputs, const Attrs& attrs, std::span<Tenso
       if (call->slow) counters.reference.fetch_add(1, std::memory_order_relaxed);
       break;
     case PreparedCall::How::view:
-      outputs[0] = op.view(std::span(inputs[0], 1), attrs, call->outputs[0].shape);
+      outputs[0] = op.view(inputs, attrs, call->outputs[0].shape);
       break;
     case PreparedCall::How::expansion:
       run_expansion(*call, inputs, outputs);

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/random.h"
 #include "ops/op.h"
 #include "tensor/tensor.h"
 

@@ -135,7 +135,7 @@ std::unique_ptr<PreparedCall> prepare_call(const OpDef& op, std::span<const Tens
 
   const bool fast = backend == Backend::automatic || backend == Backend::cpu;
   if (fast && op.view && call->outputs[0].shape_known) {
-    if (op.view(std::span(&*inputs[0], 1), attrs, call->outputs[0].shape).defined()) {
+    if (op.view(inputs, attrs, call->outputs[0].shape).defined()) {
       call->how = PreparedCall::How::view;
       explain(*call, types, {});
       return call;
