@@ -4,13 +4,13 @@
 #include <array>
 #include <atomic>
 #include <memory>
-#include <mutex>
 #include <unordered_map>
 
 #include "base/threads.h"
 #include "base/trace.h"
 #include "ops/grad.h"
 #include "runtime/prepared_call.h"
+#include "runtime/random.h"
 #include "runtime/signature.h"
 
 namespace tenon {
@@ -31,17 +31,6 @@ struct Counters {
   std::atomic<int64_t> calls{0}, hits{0}, reference{0}, expansion{0};
 };
 Counters counters;
-
-std::mutex random_mutex;
-Generator& generator() {
-  static Generator instance(0);
-  return instance;
-}
-
-Generator::State reserve_random(uint64_t count) {
-  const std::scoped_lock lock(random_mutex);
-  return generator().reserve(count);
-}
 
 // Prepared calls of one thread by signature. Per thread, so that the hot path takes no lock.
 class CallCache {
@@ -300,16 +289,6 @@ void clear_kernel_cache() { cache_generation.fetch_add(1, std::memory_order_rela
 
 DispatchCounts dispatch_counts() {
   return {counters.calls, counters.hits, counters.reference, counters.expansion};
-}
-
-void manual_seed(uint64_t seed) { set_random_state({seed, 0}); }
-Generator::State random_state() {
-  const std::scoped_lock lock(random_mutex);
-  return generator().state();
-}
-void set_random_state(Generator::State place) {
-  const std::scoped_lock lock(random_mutex);
-  generator().set_state(place);
 }
 
 }  // namespace tenon

@@ -8,7 +8,6 @@
 #include <string_view>
 #include <vector>
 
-#include "base/random.h"
 #include "ops/op.h"
 #include "tensor/tensor.h"
 
@@ -96,11 +95,5 @@ DispatchCounts dispatch_counts();
 
 // All kernels of one operator on a backend, best first (`tenon ops`).
 std::vector<const struct KernelEntry*> kernels_of(const OpDef& op, Backend backend);
-
-// -- Random numbers -----------------------------------------------------------------------------
-// The process's generator that random operators draw from; thread-safe.
-void manual_seed(uint64_t seed);
-Generator::State random_state();
-void set_random_state(Generator::State state);
 
 }  // namespace tenon
