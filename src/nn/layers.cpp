@@ -75,8 +75,8 @@ std::string Conv2d::describe() const {
 }
 
 BatchNorm2d::BatchNorm2d(int64_t channels, double eps, double momentum)
-    : train_attrs_{{"epsilon", AttrValue(eps)}, {"momentum", AttrValue(1 - momentum)}, {"training_mode", 1}},
-      eval_attrs_{{"epsilon", AttrValue(eps)}, {"momentum", AttrValue(1 - momentum)}} {
+    : train_attrs_{{"epsilon", eps}, {"momentum", 1 - momentum}, {"training_mode", 1}},
+      eval_attrs_{{"epsilon", eps}, {"momentum", 1 - momentum}} {
   TENON_CHECK(channels > 0, usage, "BatchNorm2d: {} channels; give a positive number", channels);
   weight = parameter("weight", Tensor::ones({channels}));
   bias = parameter("bias", Tensor::zeros({channels}));
@@ -99,7 +99,7 @@ Tensor BatchNorm2d::forward(const Tensor& x) {
 std::string BatchNorm2d::describe() const { return fmt::format("BatchNorm2d({})", weight.size(0)); }
 
 LayerNorm::LayerNorm(const Shape& shape, double eps)
-    : shape_(shape), attrs_{{"axis", -static_cast<int64_t>(shape.rank())}, {"epsilon", AttrValue(eps)}} {
+    : shape_(shape), attrs_{{"axis", -static_cast<int64_t>(shape.rank())}, {"epsilon", eps}} {
   weight = parameter("weight", Tensor::ones(shape));
   bias = parameter("bias", Tensor::zeros(shape));
 }

@@ -16,7 +16,7 @@ const char* name_of(Reduction reduction) {
 Tensor cross_entropy(const Tensor& logits, const Tensor& labels, Reduction reduction,
                      std::optional<int64_t> ignore_index) {
   Attrs attrs{{"reduction", name_of(reduction)}};
-  if (ignore_index) attrs = attrs.with({"ignore_index", AttrValue(*ignore_index)});
+  if (ignore_index) attrs = attrs.with({"ignore_index", *ignore_index});
   return op::SoftmaxCrossEntropyLoss(logits, labels, attrs);
 }
 

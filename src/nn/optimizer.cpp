@@ -68,9 +68,9 @@ void Optimizer::load_state(const NamedTensors& state) {
 
 SGD::SGD(NamedTensors parameters, const Options& o)
     : Optimizer(std::move(parameters), o.lr, op::SgdStep,
-                {{"momentum", AttrValue(o.momentum)},
-                 {"dampening", AttrValue(o.dampening)},
-                 {"weight_decay", AttrValue(o.weight_decay)},
+                {{"momentum", o.momentum},
+                 {"dampening", o.dampening},
+                 {"weight_decay", o.weight_decay},
                  {"nesterov", o.nesterov}},
                 o.momentum != 0 ? std::vector<std::string>{"momentum_buffer"} : std::vector<std::string>{}, 0) {
   TENON_CHECK(!o.nesterov || (o.momentum > 0 && o.dampening == 0), usage,
@@ -80,10 +80,10 @@ SGD::SGD(NamedTensors parameters, const Options& o)
 
 Adam::Adam(NamedTensors parameters, const Options& o, bool decoupled)
     : Optimizer(std::move(parameters), o.lr, op::AdamStep,
-                {{"beta1", AttrValue(o.beta1)},
-                 {"beta2", AttrValue(o.beta2)},
-                 {"eps", AttrValue(o.eps)},
-                 {"weight_decay", AttrValue(o.weight_decay)},
+                {{"beta1", o.beta1},
+                 {"beta2", o.beta2},
+                 {"eps", o.eps},
+                 {"weight_decay", o.weight_decay},
                  {"decoupled", decoupled}},
                 {"exp_avg", "exp_avg_sq"}, 1) {}
 

@@ -30,6 +30,8 @@ struct Attr {
 
   Attr(std::string_view n, AttrValue v) : name(n), value(std::move(v)) {}
   Attr(std::string_view n, int v) : name(n), value(int64_t{v}) {}
+  Attr(std::string_view n, int64_t v) : name(n), value(v) {}
+  Attr(std::string_view n, double v) : name(n), value(v) {}
   Attr(std::string_view n, bool v) : name(n), value(int64_t{v}) {}
   Attr(std::string_view n, float v) : name(n), value(double{v}) {}
   Attr(std::string_view n, const char* v) : name(n), value(std::string(v)) {}
