@@ -11,9 +11,15 @@
 #include <string_view>
 #include <vector>
 
+#include "base/descriptor.h"
+
 namespace tenon {
 
 inline constexpr uint64_t kNoLimit = UINT64_MAX;
+
+// Throws what this header throws when the system refuses: "<path>: cannot <action>: <reason of
+// errno>; <what to do>", kind resource.
+[[noreturn]] void fail_system(std::string_view path, std::string_view action, int error);
 
 // -- Reading -----------------------------------------------------------------------------------
 // All bytes. Fails (data) when there are more than `max_bytes`, before reading them. A missing file
@@ -70,12 +76,12 @@ class AtomicFile {
  private:
   void flush();
   void write_through(const std::byte* bytes, size_t count, int64_t offset);
-  [[noreturn]] void fail_system(std::string_view action, int error);
+  [[noreturn]] void fail_writing(int error) const;
 
-  std::string path_;        // as asked for
-  std::string target_;      // links resolved
-  std::string temporary_;   // empty when writing directly
-  int fd_ = -1;
+  std::string path_;       // as asked for
+  std::string target_;     // links resolved
+  std::string temporary_;  // empty when writing directly, and after commit()
+  Descriptor file_;
   uint64_t written_ = 0;
   std::string buffer_;
 };
