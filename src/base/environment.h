@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -42,5 +43,12 @@ MemoryFacts read_memory_facts();
 Environment read_environment();
 // Label and value, in the order a report prints them.
 std::vector<std::pair<std::string, std::string>> describe(const Environment& environment);
+
+namespace detail {
+// CPUs that the control group `group` ("/a/b", as in /proc/self/cgroup) and those around it grant,
+// rounded up; 0: no limit. `root` is where the file system of control groups is mounted.
+int cgroup_cpus(const std::string& root, std::string_view group);
+uint64_t cgroup_memory(const std::string& root, std::string_view group);  // bytes; 0: no limit
+}  // namespace detail
 
 }  // namespace tenon
