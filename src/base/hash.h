@@ -26,8 +26,7 @@ constexpr uint64_t hash_combine(uint64_t hash, uint64_t value) {
   return mix64(hash + 0x9e3779b97f4a7c15U + value * 0xff51afd7ed558ccdU);
 }
 
-// CRC-32C (Castagnoli, RFC 3720); `crc` continues an earlier call. 1 to 20 GB/s where the CPU has
-// the instruction.
+// CRC-32C (Castagnoli, RFC 3720); `crc` continues an earlier call.
 uint32_t crc32c(std::span<const std::byte> bytes, uint32_t crc = 0);
 inline uint32_t crc32c(std::string_view bytes, uint32_t crc = 0) {
   return crc32c(std::as_bytes(std::span(bytes)), crc);
@@ -37,6 +36,9 @@ constexpr uint32_t mask_crc32c(uint32_t crc) { return std::rotr(crc, 15) + 0xa28
 
 // -- XXH64: Yann Collet, "xxHash fast digest algorithm", version 0.1.1 --------------------------
 namespace detail {
+
+// What crc32c() does on processors without the instruction.
+uint32_t crc32c_by_table(std::span<const std::byte> bytes, uint32_t crc = 0);
 
 inline constexpr uint64_t kXx1 = 0x9e3779b185ebca87U;
 inline constexpr uint64_t kXx2 = 0xc2b2ae3d27d4eb4fU;
