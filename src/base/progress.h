@@ -34,6 +34,8 @@ struct ProgressView {
   double elapsed = 0;   // seconds
   double rate = 0;      // units a second
   std::vector<std::pair<std::string, double>> values;
+  bool finished = false;  // the last line: totals, no estimate
+  bool stopped = false;   // before all was done
 };
 // One line of at most `width` columns. What does not fit is left out, the least important first.
 std::string render_bar(const ProgressView& view, int width, bool unicode);
@@ -71,7 +73,8 @@ class Progress {
  private:
   using Clock = std::chrono::steady_clock;
   void touch();
-  void draw(Clock::time_point now, bool last);
+  void draw(Clock::time_point now);
+  void end(bool by_destructor);
   ProgressView view_locked(Clock::time_point now) const;
   void update_rate(Clock::time_point now);
 
