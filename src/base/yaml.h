@@ -99,6 +99,11 @@ class Config {
 
  private:
   Config(std::shared_ptr<Document> document, Node* node);
+  // True for a map, false for absent and null; fails on the rest.
+  bool expect_map() const;
+  // The value of a key, noted as used; null where there is none.
+  Node* look_up(std::string_view key) const;
+  std::string describe() const;  // "a list of 3"
   [[noreturn]] void fail_type(std::string_view expected) const;
 
   std::shared_ptr<Document> document_;
