@@ -17,12 +17,13 @@ class Columns final : public Source {
     for (Column& column : columns_) {
       const Tensor& values = column.values;
       TENON_CHECK(values.defined() && values.rank() >= 1, usage,
-                  "tensors: '{}' has no axis of items; give it the shape [items, ...]", column.name);
+                  "tensors: '{}' has no axis of items; give it the shape [items, ...]",
+                  column.name);
       TENON_CHECK(values.size(0) == size(), usage,
                   "tensors: '{}' has {} items and '{}' {}; columns have equally many", column.name,
                   values.size(0), columns_[0].name, size());
-      TENON_CHECK(!schema_.has(column.name), usage, "tensors: two columns are called '{}'; rename one",
-                  column.name);
+      TENON_CHECK(!schema_.has(column.name), usage,
+                  "tensors: two columns are called '{}'; rename one", column.name);
       Shape shape = values.shape();
       shape.erase(0);
       schema_.add({column.name, values.dtype(), shape, column.role, column.classes});

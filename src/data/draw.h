@@ -1,5 +1,5 @@
-// Random numbers of one decision: a Philox stream keyed by (seed, epoch, item, place in the chain of
-// transforms), so that a sample is the same whichever thread makes it, and in whatever order.
+// Random numbers of one decision: a Philox stream keyed by (seed, epoch, item, place in the chain
+// of transforms), so that a sample is the same whichever thread makes it, and in whatever order.
 #pragma once
 
 #include <array>

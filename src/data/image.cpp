@@ -21,7 +21,8 @@ const ImageDecoder& decoder_of(std::span<const std::byte> bytes) {
   TENON_CHECK(!bytes.empty(), data, "image: the file is empty; fetch it again");
   const auto* first = reinterpret_cast<const uint8_t*>(bytes.data());
   fail(ErrorKind::data,
-       "image: the file starts with {:02x}, which is no format Tenon reads; convert it to JPEG or PNG",
+       "image: the file starts with {:02x}, which is no format Tenon reads; convert it to JPEG or "
+       "PNG",
        fmt::join(first, first + std::min<size_t>(bytes.size(), 4), " "));
 }
 

@@ -19,7 +19,7 @@ struct ImageInfo {
 };
 
 struct DecodeOptions {
-  int channels = 0;  // 1 grey, 3 RGB, 0 as stored; alpha is dropped, not blended
+  int channels = 0;                  // 1 grey, 3 RGB, 0 as stored; alpha is dropped, not blended
   int64_t max_pixels = 100'000'000;  // larger images are refused before memory is taken
 };
 
@@ -34,8 +34,8 @@ struct ImageDecoder {
 // What the first bytes say; they decide, not the name of the file. Fails (data) on what is neither
 // JPEG nor PNG, and on a broken header.
 ImageInfo probe_image(std::span<const std::byte> bytes);
-// Decodes a JPEG (grey, colour, CMYK) or PNG (any depth, reduced to 8 bits) of any origin: a damaged
-// or truncated file is an error (data), a picture of more than max_pixels too.
+// Decodes a JPEG (grey, colour, CMYK) or PNG (any depth, reduced to 8 bits) of any origin: a
+// damaged or truncated file is an error (data), a picture of more than max_pixels too.
 Tensor decode_image(std::span<const std::byte> bytes, const DecodeOptions& options = {});
 
 // The PNG file of a u8 image: [height, width] or [height, width, 1, 3 or 4].

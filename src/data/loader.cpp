@@ -42,7 +42,8 @@ class Stopwatch {
 void count_batch(const Sample& batch) {
   static metrics::Counter& batches =
       metrics::registry().counter("tenon_data_batches_total", "Batches of data delivered.");
-  static metrics::Counter& items = metrics::registry().counter("tenon_data_items_total", "Items of data delivered.");
+  static metrics::Counter& items =
+      metrics::registry().counter("tenon_data_items_total", "Items of data delivered.");
   batches.add();
   items.add(static_cast<double>(batch.begin()->value.size(0)));
 }
@@ -51,14 +52,15 @@ void count_batch(const Sample& batch) {
 
 Loader::Loader(SourcePtr source, const LoaderOptions& options) : options_(options) {
   TENON_CHECK(options.batch >= 1 && options.workers >= 0 && options.prefetch >= 1, usage,
-              "loader: batch {}, workers {}, prefetch {}: batch and prefetch are at least 1, workers at least 0",
+              "loader: batch {}, workers {}, prefetch {}: batch and prefetch are at least 1, "
+              "workers at least 0",
               options.batch, options.workers, options.prefetch);
   source = batches_of(std::move(source), options);
   items_ = source->size();
   batches_ = data::batch(std::move(source), options.batch, options.drop_last);
   TENON_CHECK(batches_->size() > 0, usage,
-              "loader: {} items make no batch of {}{}; use more data or a smaller batch", items_, options.batch,
-              options.drop_last ? " without a smaller last one" : "");
+              "loader: {} items make no batch of {}{}; use more data or a smaller batch", items_,
+              options.batch, options.drop_last ? " without a smaller last one" : "");
 }
 
 Loader::~Loader() { stop(); }
@@ -85,7 +87,8 @@ std::optional<Sample> Loader::next() {
 
 void Loader::set_state(State state) {
   TENON_CHECK(state.epoch >= 0 && state.batch >= 0 && state.batch <= batches(), usage,
-              "loader: there is no batch {} of epoch {}; an epoch has {} batches. Was the state saved with other "
+              "loader: there is no batch {} of epoch {}; an epoch has {} batches. Was the state "
+              "saved with other "
               "data or another batch size?",
               state.batch, state.epoch, batches());
   stop();
@@ -104,11 +107,13 @@ Loader::Slot Loader::make(int64_t sequence) const {
   } catch (const Error& error) {
     slot.error = error;
   } catch (const std::bad_alloc&) {
-    slot.error = Error(ErrorKind::resource, "loader: no memory for a batch; use a smaller batch or prefetch less");
+    slot.error = Error(ErrorKind::resource,
+                       "loader: no memory for a batch; use a smaller batch or prefetch less");
   } catch (const std::exception& error) {
     slot.error = Error(ErrorKind::bug, fmt::format("loader: {}; please report it", error.what()));
   }
-  if (slot.error) slot.error->add_context(fmt::format("while loading batch {} of epoch {}", batch, epoch));
+  if (slot.error)
+    slot.error->add_context(fmt::format("while loading batch {} of epoch {}", batch, epoch));
   return slot;
 }
 
@@ -120,8 +125,9 @@ Loader::Slot Loader::take() {
   Slot slot = std::exchange(place, Slot{});
   ++delivered_;
   if (trace::enabled())
-    trace::counter("batches ready", static_cast<double>(std::count_if(
-                                        slots_.begin(), slots_.end(), [](const Slot& s) { return s.ready; })));
+    trace::counter("batches ready",
+                   static_cast<double>(std::count_if(slots_.begin(), slots_.end(),
+                                                     [](const Slot& s) { return s.ready; })));
   lock.unlock();
   room_.notify_one();
   return slot;
@@ -135,8 +141,8 @@ void Loader::start() {
     for (int i = 0; i < options_.workers; ++i) workers_.emplace_back([this, i] { work(i); });
   } catch (const std::system_error& error) {
     stop();
-    fail(ErrorKind::resource, "loader: worker {} of {} was not started: {}; use fewer workers", workers_.size() + 1,
-         options_.workers, error.what());
+    fail(ErrorKind::resource, "loader: worker {} of {} was not started: {}; use fewer workers",
+         workers_.size() + 1, options_.workers, error.what());
   }
 }
 
@@ -158,7 +164,9 @@ void Loader::work(int worker) {
     int64_t sequence = 0;
     {
       std::unique_lock lock(mutex_);
-      room_.wait(lock, [&] { return stopping_ || claimed_ < delivered_ + static_cast<int64_t>(slots_.size()); });
+      room_.wait(lock, [&] {
+        return stopping_ || claimed_ < delivered_ + static_cast<int64_t>(slots_.size());
+      });
       if (stopping_) return;
       sequence = claimed_++;
     }

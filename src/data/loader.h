@@ -1,9 +1,10 @@
-// Loader: batches of a source, made ahead by worker threads, in an order that does not depend on how
-// many there are.
+// Loader: batches of a source, made ahead by worker threads, in an order that does not depend on
+// how many there are.
 //
 //   Loader loader(train, {.batch = 128, .shuffle = true, .seed = 1, .workers = 2});
 //   for (int epoch = 0; epoch < 10; ++epoch)
-//     while (std::optional<Sample> batch = loader.next()) step((*batch)["image"], (*batch)["label"]);
+//     while (std::optional<Sample> batch = loader.next()) step((*batch)["image"],
+//     (*batch)["label"]);
 #pragma once
 
 #include <condition_variable>
@@ -25,8 +26,8 @@ struct LoaderOptions {
   bool drop_last = false;  // leave out a last batch that is smaller
   int workers = 2;         // threads; 0 makes batches inside next()
   int prefetch = 4;        // batches made ahead of next(), by all workers together
-  int64_t rank = 0;        // of `ranks` processes that share the data: each epoch's order is dealt out
-  int64_t ranks = 1;       // among them, equally many items each
+  int64_t rank = 0;   // of `ranks` processes that share the data: each epoch's order is dealt out
+  int64_t ranks = 1;  // among them, equally many items each
 };
 
 class Loader {
@@ -49,8 +50,8 @@ class Loader {
   // Of batches: the fields have a leading axis.
   const Schema& schema() const { return batches_->schema(); }
 
-  // What next() gives next: batch `batch` of epoch `epoch`. A loader of equal source and options that
-  // is set to it goes on exactly there.
+  // What next() gives next: batch `batch` of epoch `epoch`. A loader of equal source and options
+  // that is set to it goes on exactly there.
   struct State {
     int64_t epoch = 0;
     int64_t batch = 0;

@@ -13,7 +13,8 @@ namespace tenon::data {
 namespace {
 
 constexpr std::array kSourceKeys{
-    Key{"shuffle_once", "seed of one fixed random order, for slicing data that lie sorted by class"},
+    Key{"shuffle_once",
+        "seed of one fixed random order, for slicing data that lie sorted by class"},
     Key{"slice", "[first, end]: these items only"},
     Key{"take", "the first so many items only"},
     Key{"cache", "true to keep items in memory once read, or how much memory to use (2GB)"},
@@ -33,7 +34,8 @@ const Def& find(std::span<const Def* const> all, const std::string& type, std::s
 // Errors of the parts a value is handed to, with the place of the value.
 template <class Body>
 auto located(const Config& at, std::string_view what, Body body) {
-  return with_context([&] { return fmt::format("while making the {} of {}", what, at.where()); }, body);
+  return with_context([&] { return fmt::format("while making the {} of {}", what, at.where()); },
+                      body);
 }
 
 SourcePtr cached(SourcePtr source, const Config& config) {
@@ -73,7 +75,8 @@ std::vector<TransformPtr> make_transforms(const Config& config) {
   for (const Config& item : config.items()) {
     const bool bare = item.is_scalar();
     const auto type = bare ? item.as<std::string>() : item.get<std::string>("type");
-    const TransformDef& def = find(transforms::all(), type, "type of transform", bare ? item : item.at("type"));
+    const TransformDef& def =
+        find(transforms::all(), type, "type of transform", bare ? item : item.at("type"));
     list.push_back(located(item, "transform", [&] { return def.make(bare ? Config() : item); }));
   }
   return list;

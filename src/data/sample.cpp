@@ -20,12 +20,14 @@ auto& find(List& list, std::string_view name, std::string_view what) {
     if (entry.name == name) return entry;
   std::vector<std::string_view> names;
   for (const auto& entry : list) names.push_back(entry.name);
-  fail(ErrorKind::usage, "sample: no {} is called '{}'{}", what, name, text::suggestion(name, names));
+  fail(ErrorKind::usage, "sample: no {} is called '{}'{}", what, name,
+       text::suggestion(name, names));
 }
 
 template <class List>
 bool contains(const List& list, std::string_view name) {
-  return std::any_of(list.begin(), list.end(), [&](const auto& entry) { return entry.name == name; });
+  return std::any_of(list.begin(), list.end(),
+                     [&](const auto& entry) { return entry.name == name; });
 }
 
 }  // namespace
@@ -38,7 +40,9 @@ Role parse_role(std::string_view word) {
   fail(ErrorKind::usage, "role: there is no '{}'{}", word, text::suggestion(word, kRoles));
 }
 
-bool Field::is_fixed() const { return std::find(shape.begin(), shape.end(), kVaries) == shape.end(); }
+bool Field::is_fixed() const {
+  return std::find(shape.begin(), shape.end(), kVaries) == shape.end();
+}
 
 std::string Field::str() const {
   std::vector<std::string> sizes;
@@ -47,7 +51,9 @@ std::string Field::str() const {
 }
 
 bool Schema::has(std::string_view name) const { return contains(fields_, name); }
-const Field& Schema::operator[](std::string_view name) const { return find(fields_, name, "field"); }
+const Field& Schema::operator[](std::string_view name) const {
+  return find(fields_, name, "field");
+}
 Field& Schema::operator[](std::string_view name) { return find(fields_, name, "field"); }
 
 bool Schema::is_fixed() const {

@@ -18,10 +18,10 @@ inline constexpr int64_t kVaries = -1;
 // What a field means, so that a transform knows which fields it moves together: a flip mirrors the
 // image and its mask, and leaves the label alone.
 enum class Role : uint8_t {
-  value,      // numbers that no geometry applies to: labels, features, images turned into CHW floats
-  image,      // [height, width] or [height, width, channels], u8 or f32
-  mask,       // [height, width], one class number a pixel
-  boxes,      // [n, 4]: x0, y0, x1, y1 in pixels
+  value,  // numbers that no geometry applies to: labels, features, images turned into CHW floats
+  image,  // [height, width] or [height, width, channels], u8 or f32
+  mask,   // [height, width], one class number a pixel
+  boxes,  // [n, 4]: x0, y0, x1, y1 in pixels
   keypoints,  // [n, 2]: x, y in pixels
 };
 std::string_view name(Role role);
@@ -35,7 +35,7 @@ struct Field {
   Role role = Role::value;
   std::vector<std::string> classes = {};  // what the values of a label mean, where it is known
 
-  bool is_fixed() const;  // no size varies
+  bool is_fixed() const;    // no size varies
   std::string str() const;  // "image: u8 [28, 28]", "image: u8 [?, ?, 3]"
 };
 

@@ -28,7 +28,8 @@ void put(const Tensor& item, Tensor& batch, int64_t at) {
   }
   const size_t bytes = item.bytes();
   if (bytes > 0)
-    std::memcpy(static_cast<std::byte*>(batch.raw()) + static_cast<size_t>(at) * bytes, item.raw(), bytes);
+    std::memcpy(static_cast<std::byte*>(batch.raw()) + static_cast<size_t>(at) * bytes, item.raw(),
+                bytes);
 }
 
 }  // namespace
@@ -40,7 +41,8 @@ Sample Source::read(int64_t index, int64_t epoch) const {
 }
 
 Sample Source::read_batch(std::span<const int64_t> indices, int64_t epoch) const {
-  TENON_CHECK(!indices.empty(), usage, "source: a batch of no items was asked for; name at least one");
+  TENON_CHECK(!indices.empty(), usage,
+              "source: a batch of no items was asked for; name at least one");
   for (const int64_t index : indices) check_index(*this, index);
   return read_items(indices, epoch);
 }
@@ -63,11 +65,12 @@ Sample collate(std::span<const Sample> items) {
     Tensor stacked = Tensor::empty(shape, first.dtype());
     for (size_t i = 0; i < items.size(); ++i) {
       const Tensor& item = items[i][name];
-      TENON_CHECK(item.shape() == first.shape() && item.dtype() == first.dtype(), data,
-                  "collate: {} is {} {} in one item and {} {} in another, which make no batch; bring "
-                  "them to one size first, as with resize",
-                  name, tenon::name(first.dtype()), first.shape().str(), tenon::name(item.dtype()),
-                  item.shape().str());
+      TENON_CHECK(
+          item.shape() == first.shape() && item.dtype() == first.dtype(), data,
+          "collate: {} is {} {} in one item and {} {} in another, which make no batch; bring "
+          "them to one size first, as with resize",
+          name, tenon::name(first.dtype()), first.shape().str(), tenon::name(item.dtype()),
+          item.shape().str());
       put(item, stacked, static_cast<int64_t>(i));
     }
     batch.set(name, std::move(stacked));

@@ -5,8 +5,8 @@
 //   train = transform(shuffle(train, 1), {random_crop(28, 28, 4), normalize({0.286}, {0.353})}, 1);
 //   Sample batch = train->read_batch(std::vector<int64_t>{0, 1, 2, 3}, /*epoch=*/5);
 //
-// Reading is a function of (index, epoch) alone: no source keeps a position, so any number of threads
-// may read in any order and get the same samples.
+// Reading is a function of (index, epoch) alone: no source keeps a position, so any number of
+// threads may read in any order and get the same samples.
 #pragma once
 
 #include <cstdint>
@@ -26,11 +26,12 @@ class Source {
   virtual int64_t size() const = 0;
   // True when the same index gives different samples in different epochs.
   virtual bool varies() const { return false; }
-  // Where item `index` comes from, for people: "cats/0001.jpg", "item 7 of train-images-idx3-ubyte".
+  // Where item `index` comes from, for people: "cats/0001.jpg", "item 7 of
+  // train-images-idx3-ubyte".
   virtual std::string describe(int64_t index, int64_t epoch) const = 0;
 
-  // One item, shaped as the schema says. Thread-safe. Fails (usage) outside 0..size()-1; any failure
-  // carries the context "while reading item 7 (cats/0001.jpg)".
+  // One item, shaped as the schema says. Thread-safe. Fails (usage) outside 0..size()-1; any
+  // failure carries the context "while reading item 7 (cats/0001.jpg)".
   Sample read(int64_t index, int64_t epoch = 0) const;
   // These items along a new leading axis; the same as stacking read() of each, and for sources that
   // hold their items in memory much cheaper. Fails (data) where the shapes of items differ.

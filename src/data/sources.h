@@ -19,8 +19,8 @@ struct Column {
 // Columns share the number of items, their first size (usage). `origin` is what errors call them.
 SourcePtr tensor_source(std::vector<Column> columns, std::string origin = "the tensors");
 
-// The files of MNIST and its kin, plain or gzip, read whole into memory. Fields: "image", and "label"
-// (i64) where labels are given. Fails (data) on a malformed or truncated file.
+// The files of MNIST and its kin, plain or gzip, read whole into memory. Fields: "image", and
+// "label" (i64) where labels are given. Fails (data) on a malformed or truncated file.
 struct IdxOptions {
   std::string images;
   std::string labels = "";
@@ -28,11 +28,13 @@ struct IdxOptions {
 };
 SourcePtr idx_source(const IdxOptions& options);
 // The array in one file's bytes, whose errors begin with `where`. gzip may expand to `max_bytes`.
-Tensor decode_idx(std::span<const std::byte> bytes, std::string_view where, uint64_t max_bytes = uint64_t{8} << 30);
+Tensor decode_idx(std::span<const std::byte> bytes, std::string_view where,
+                  uint64_t max_bytes = uint64_t{8} << 30);
 
 // A folder of folders of JPEG and PNG files, one a class: cats/0001.jpg, dogs/x/1.png. Classes are
-// numbered in the order of their names, files sorted. Fields: "image" (u8 [height, width, channels],
-// decoded on every read) and "label" (i64), whose `classes` are the names of the folders.
+// numbered in the order of their names, files sorted. Fields: "image" (u8 [height, width,
+// channels], decoded on every read) and "label" (i64), whose `classes` are the names of the
+// folders.
 struct ImageFolderOptions {
   std::string path;
   int channels = 3;                       // 1 or 3

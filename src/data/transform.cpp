@@ -14,7 +14,8 @@ void check_moves(const Transform& transform, const Schema& schema) {
   if (transform.moves().bits == 0) return;
   for (const Field& field : schema)
     TENON_CHECK(!kSpatial.has(field.role) || transform.moves().has(field.role), unsupported,
-                "{}: moves the image but not '{}' ({}), which would no longer fit it; leave the transform out",
+                "{}: moves the image but not '{}' ({}), which would no longer fit it; leave the "
+                "transform out",
                 transform.name(), field.name, name(field.role));
 }
 

@@ -1,6 +1,6 @@
-// The transforms that come with Tenon. Geometric ones move every image and mask of an item together,
-// and work on [height, width] and [height, width, channels], u8 or f32; they go before normalize,
-// which turns images into what a model takes.
+// The transforms that come with Tenon. Geometric ones move every image and mask of an item
+// together, and work on [height, width] and [height, width, channels], u8 or f32; they go before
+// normalize, which turns images into what a model takes.
 #pragma once
 
 #include <cstdint>
@@ -13,8 +13,8 @@ namespace tenon::data {
 // u8 0..255 becomes f32 0..1, still [height, width, channels] and an image.
 TransformPtr to_float();
 
-// (x - mean) / deviation in f32 as [channels, height, width]; u8 0..255 counts as 0..1. One number for all
-// channels, or one each.
+// (x - mean) / deviation in f32 as [channels, height, width]; u8 0..255 counts as 0..1. One number
+// for all channels, or one each.
 TransformPtr normalize(std::vector<float> mean = {0}, std::vector<float> deviation = {1});
 
 // To exactly height x width: bilinear with antialiasing (a triangle as wide as a new pixel, as in

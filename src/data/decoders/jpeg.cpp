@@ -40,7 +40,8 @@ class Reader {
   Reader& operator=(const Reader&) = delete;
 
   ImageInfo info() const {
-    return {"jpeg", static_cast<int64_t>(cinfo_.image_height), static_cast<int64_t>(cinfo_.image_width),
+    return {"jpeg", static_cast<int64_t>(cinfo_.image_height),
+            static_cast<int64_t>(cinfo_.image_width),
             cinfo_.jpeg_color_space == JCS_GRAYSCALE ? 1 : 3};
   }
 
@@ -97,7 +98,8 @@ class Reader {
       leave(cinfo, "the file ends before the picture does");
   }
   static void on_progress(j_common_ptr cinfo) {
-    if (cinfo->is_decompressor && reinterpret_cast<j_decompress_ptr>(cinfo)->input_scan_number > kMaxScans)
+    if (cinfo->is_decompressor &&
+        reinterpret_cast<j_decompress_ptr>(cinfo)->input_scan_number > kMaxScans)
       leave(cinfo, "the picture comes in more than 100 scans, as only made-up files do");
   }
 

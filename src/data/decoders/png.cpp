@@ -106,9 +106,10 @@ Tensor decode(std::span<const std::byte> bytes, const DecodeOptions& options) {
   Reader reader(bytes);
   const ImageInfo info = reader.info();
   check_size(info, options);
-  TENON_CHECK(reader.packed_bytes() / kMaxInflation <= bytes.size(), data,
-              "png: the header says {} x {} pixels, which {} bytes cannot hold; the file is damaged",
-              info.width, info.height, bytes.size());
+  TENON_CHECK(
+      reader.packed_bytes() / kMaxInflation <= bytes.size(), data,
+      "png: the header says {} x {} pixels, which {} bytes cannot hold; the file is damaged",
+      info.width, info.height, bytes.size());
   Tensor image = reader.decode();
   if (options.channels == 0 || options.channels == info.channels) return image;
   if (options.channels == 3) return image.expand({info.height, info.width, 3}).contiguous();
@@ -124,22 +125,26 @@ constinit const ImageDecoder decoders::Png{"png", "\x89PNG\r\n\x1a\n", probe, de
 std::string encode_png(const Tensor& image) {
   const Shape& shape = image.shape();
   const int64_t channels = shape.rank() == 3 ? shape[2] : 1;
-  TENON_CHECK(image.dtype() == DType::u8 && (shape.rank() == 2 || shape.rank() == 3) && image.numel() > 0 &&
-                  (channels == 1 || channels == 3 || channels == 4),
+  TENON_CHECK(image.dtype() == DType::u8 && (shape.rank() == 2 || shape.rank() == 3) &&
+                  image.numel() > 0 && (channels == 1 || channels == 3 || channels == 4),
               usage,
-              "png: {} {} is no image that can be written; use u8 [height, width] or [height, width, 1, 3 or 4]",
+              "png: {} {} is no image that can be written; use u8 [height, width] or [height, "
+              "width, 1, 3 or 4]",
               name(image.dtype()), shape.str());
   png_image header{};
   header.version = PNG_IMAGE_VERSION;
   header.height = static_cast<png_uint_32>(shape[0]);
   header.width = static_cast<png_uint_32>(shape[1]);
-  header.format = channels == 1 ? PNG_FORMAT_GRAY : channels == 3 ? PNG_FORMAT_RGB : PNG_FORMAT_RGBA;
+  header.format = channels == 1   ? PNG_FORMAT_GRAY
+                  : channels == 3 ? PNG_FORMAT_RGB
+                                  : PNG_FORMAT_RGBA;
   png_alloc_size_t bytes = PNG_IMAGE_PNG_SIZE_MAX(header);
   std::string file(bytes, '\0');
   const Tensor rows = image.contiguous();
-  const int done = png_image_write_to_memory(&header, file.data(), &bytes, 0, rows.data<uint8_t>(), 0, nullptr);
-  TENON_CHECK(done != 0, resource, "png: {} {} was not written: {}; free memory", name(image.dtype()),
-              shape.str(), header.message);
+  const int done =
+      png_image_write_to_memory(&header, file.data(), &bytes, 0, rows.data<uint8_t>(), 0, nullptr);
+  TENON_CHECK(done != 0, resource, "png: {} {} was not written: {}; free memory",
+              name(image.dtype()), shape.str(), header.message);
   file.resize(bytes);
   return file;
 }

@@ -47,7 +47,8 @@ class Cache final : public Decorator {
 
 SourcePtr cache(SourcePtr source, int64_t max_bytes) {
   TENON_CHECK(!source->varies(), usage,
-              "cache: its source gives other samples every epoch, and the first would be kept for good; put "
+              "cache: its source gives other samples every epoch, and the first would be kept for "
+              "good; put "
               "cache under shuffle and random transforms");
   TENON_CHECK(max_bytes >= 0, usage, "cache: {} bytes is negative; use 0 or more", max_bytes);
   return std::make_shared<Cache>(std::move(source), max_bytes);

@@ -72,6 +72,8 @@ SourcePtr make(SourcePtr source, uint64_t seed, bool once) {
 }  // namespace
 
 SourcePtr shuffle(SourcePtr source, uint64_t seed) { return make(std::move(source), seed, false); }
-SourcePtr shuffle_once(SourcePtr source, uint64_t seed) { return make(std::move(source), seed, true); }
+SourcePtr shuffle_once(SourcePtr source, uint64_t seed) {
+  return make(std::move(source), seed, true);
+}
 
 }  // namespace tenon::data

@@ -28,8 +28,8 @@ class Slice final : public Remap {
 
 SourcePtr slice(SourcePtr source, int64_t first, int64_t end, int64_t step) {
   TENON_CHECK(0 <= first && first <= end && end <= source->size(), usage,
-              "slice: {} to {} is outside the {} items of the source; use 0 <= first <= end <= {}", first,
-              end, source->size(), source->size());
+              "slice: {} to {} is outside the {} items of the source; use 0 <= first <= end <= {}",
+              first, end, source->size(), source->size());
   TENON_CHECK(step >= 1, usage, "slice: step {} is not positive; use 1 for every item", step);
   const int64_t size = (end - first + step - 1) / step;
   return std::make_shared<Slice>(std::move(source), first, size, step);
@@ -44,12 +44,14 @@ SourcePtr take(SourcePtr source, int64_t count) {
 std::vector<SourcePtr> split(const SourcePtr& source, std::span<const double> fractions) {
   double total = 0;
   for (const double fraction : fractions) {
-    TENON_CHECK(fraction > 0, usage, "split: fraction {} is not positive; leave the part out", fraction);
+    TENON_CHECK(fraction > 0, usage, "split: fraction {} is not positive; leave the part out",
+                fraction);
     total += fraction;
   }
-  TENON_CHECK(std::abs(total - 1) < 1e-6, usage,
-              "split: the fractions add up to {}; they are shares of all items, so make them add up to 1",
-              total);
+  TENON_CHECK(
+      std::abs(total - 1) < 1e-6, usage,
+      "split: the fractions add up to {}; they are shares of all items, so make them add up to 1",
+      total);
   std::vector<SourcePtr> parts;
   int64_t first = 0;
   double covered = 0;

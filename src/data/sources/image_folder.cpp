@@ -18,14 +18,18 @@ constexpr std::array<std::string_view, 3> kExtensions{".jpg", ".jpeg", ".png"};
 class Folder final : public Source {
  public:
   explicit Folder(const ImageFolderOptions& options)
-      : path_(options.path), decode_{.channels = options.channels, .max_pixels = options.max_pixels} {
+      : path_(options.path),
+        decode_{.channels = options.channels, .max_pixels = options.max_pixels} {
     TENON_CHECK(options.channels == 1 || options.channels == 3, usage,
                 "image_folder: {} channels; use 1 (grey) or 3 (RGB)", options.channels);
     std::vector<std::string> folders;
     for (const DirectoryEntry& entry : list_directory(path_))
-      if (entry.kind == EntryKind::directory && !entry.name.starts_with('.')) folders.push_back(entry.name);
-    TENON_CHECK(!folders.empty(), data,
-                "image_folder: {} has no folders; put the pictures of each class into one of its name", path_);
+      if (entry.kind == EntryKind::directory && !entry.name.starts_with('.'))
+        folders.push_back(entry.name);
+    TENON_CHECK(
+        !folders.empty(), data,
+        "image_folder: {} has no folders; put the pictures of each class into one of its name",
+        path_);
     const std::vector<std::string>& classes = options.classes.empty() ? folders : options.classes;
     for (const std::string& folder : folders)
       TENON_CHECK(std::find(classes.begin(), classes.end(), folder) != classes.end(), data,
@@ -36,7 +40,8 @@ class Folder final : public Source {
       for (const std::string& file : list_files(path_ + "/" + classes[label], kExtensions))
         items_.push_back({classes[label] + "/" + file, static_cast<int64_t>(label)});
     }
-    TENON_CHECK(!items_.empty(), data, "image_folder: {} has no .jpg, .jpeg or .png in the folders {}; look at the path",
+    TENON_CHECK(!items_.empty(), data,
+                "image_folder: {} has no .jpg, .jpeg or .png in the folders {}; look at the path",
                 path_, text::join(folders, ", "));
     schema_ = {{"image", DType::u8, {kVaries, kVaries, options.channels}, Role::image},
                {"label", DType::i64, {}, Role::value, classes}};
@@ -68,21 +73,23 @@ class Folder final : public Source {
 };
 
 SourcePtr make(const Config& config) {
-  return image_folder({.path = config.get<std::string>("path"),
-                       .channels = config.get_in<int>("channels", 3, 1, 3),
-                       .classes = config.get<std::vector<std::string>>("classes", {}),
-                       .max_pixels = config.get_in<int64_t>("max_pixels", 100'000'000, 1, INT64_MAX)});
+  return image_folder(
+      {.path = config.get<std::string>("path"),
+       .channels = config.get_in<int>("channels", 3, 1, 3),
+       .classes = config.get<std::vector<std::string>>("classes", {}),
+       .max_pixels = config.get_in<int64_t>("max_pixels", 100'000'000, 1, INT64_MAX)});
 }
 
-constexpr std::array kKeys{Key{"path", "the folder whose folders are the classes"},
-                           Key{"channels", "3 for RGB (default), 1 for grey"},
-                           Key{"classes", "names and order of the classes (default: the folders, sorted)"},
-                           Key{"max_pixels", "larger pictures are refused (default 100000000)"}};
+constexpr std::array kKeys{
+    Key{"path", "the folder whose folders are the classes"},
+    Key{"channels", "3 for RGB (default), 1 for grey"},
+    Key{"classes", "names and order of the classes (default: the folders, sorted)"},
+    Key{"max_pixels", "larger pictures are refused (default 100000000)"}};
 
 }  // namespace
 
-constinit const SourceDef sources::ImageFolder{"image_folder", "JPEG and PNG files, one folder a class", kKeys,
-                                               make};
+constinit const SourceDef sources::ImageFolder{
+    "image_folder", "JPEG and PNG files, one folder a class", kKeys, make};
 
 SourcePtr image_folder(const ImageFolderOptions& options) {
   return std::make_shared<Folder>(options);

@@ -58,7 +58,8 @@ class HeaderReader {
 
  private:
   [[noreturn]] void broken() const {
-    fail(ErrorKind::data, "npy: {} has the header {}, which is not NumPy's; write it with numpy.save", path_,
+    fail(ErrorKind::data,
+         "npy: {} has the header {}, which is not NumPy's; write it with numpy.save", path_,
          text::quoted(text_, 120));
   }
   void skip() {
@@ -97,7 +98,8 @@ class HeaderReader {
     while (!take(')')) {
       int64_t size = 0;
       skip();
-      const auto [end, error] = std::from_chars(text_.data() + at_, text_.data() + text_.size(), size);
+      const auto [end, error] =
+          std::from_chars(text_.data() + at_, text_.data() + text_.size(), size);
       if (error != std::errc() || size < 0 || shape.rank() == kMaxRank) broken();
       at_ = static_cast<size_t>(end - text_.data());
       shape.push_back(size);
@@ -118,8 +120,8 @@ Header read_header(std::string_view file, const std::string& path) {
   TENON_CHECK(file.size() >= 10 && file.starts_with(kMagic), data,
               "npy: {} does not start as a .npy file does; write it with numpy.save", path);
   const int version = static_cast<uint8_t>(file[6]);
-  TENON_CHECK(version >= 1 && version <= 3, unsupported, "npy: {} has version {} of the format; 1 to 3 are known",
-              path, version);
+  TENON_CHECK(version >= 1 && version <= 3, unsupported,
+              "npy: {} has version {} of the format; 1 to 3 are known", path, version);
   const size_t width = version == 1 ? 2 : 4;
   size_t length = 0;
   for (size_t i = 0; i < width && 8 + i < file.size(); ++i)
@@ -133,16 +135,26 @@ Header read_header(std::string_view file, const std::string& path) {
 
 DType type_of(std::string_view descr, const std::string& path) {
   constexpr std::array<std::pair<std::string_view, DType>, 12> kTypes{{
-      {"b1", DType::boolean}, {"u1", DType::u8}, {"i1", DType::i8}, {"u2", DType::u16},
-      {"i2", DType::i16}, {"u4", DType::u32}, {"i4", DType::i32}, {"u8", DType::u64},
-      {"i8", DType::i64}, {"f2", DType::f16}, {"f4", DType::f32}, {"f8", DType::f64},
+      {"b1", DType::boolean},
+      {"u1", DType::u8},
+      {"i1", DType::i8},
+      {"u2", DType::u16},
+      {"i2", DType::i16},
+      {"u4", DType::u32},
+      {"i4", DType::i32},
+      {"u8", DType::u64},
+      {"i8", DType::i64},
+      {"f2", DType::f16},
+      {"f4", DType::f32},
+      {"f8", DType::f64},
   }};
   const bool one_byte = descr.starts_with('|');
   if (descr.starts_with('<') || one_byte)
     for (const auto& [code, type] : kTypes)
       if (descr.substr(1) == code && (!one_byte || size_of(type) == 1)) return type;
   fail(ErrorKind::unsupported,
-       "npy: {} holds elements of type {}; little-endian numbers and booleans can be read: convert with astype",
+       "npy: {} holds elements of type {}; little-endian numbers and booleans can be read: convert "
+       "with astype",
        path, text::quoted(descr, 20));
 }
 
@@ -150,24 +162,29 @@ SourcePtr make(const Config& config) {
   const Config files = config.at("columns");
   const auto images = config.get<std::vector<std::string>>("images", {});
   std::vector<NpyColumn> columns;
-  for (const std::string& name : files.keys()) columns.push_back({name, files.get<std::string>(name)});
+  for (const std::string& name : files.keys())
+    columns.push_back({name, files.get<std::string>(name)});
   if (columns.empty()) files.fail("there are no columns; write name: file.npy for each");
   for (const std::string& name : images) {
     NpyColumn* found = nullptr;
     for (NpyColumn& column : columns)
       if (column.name == name) found = &column;
-    if (!found) config.at("images").fail(fmt::format("no column is called '{}'{}", name, text::suggestion(name, files.keys())));
+    if (!found)
+      config.at("images").fail(
+          fmt::format("no column is called '{}'{}", name, text::suggestion(name, files.keys())));
     found->role = Role::image;
   }
   return npy_source(columns);
 }
 
-constexpr std::array kKeys{Key{"columns", "name: file.npy for each column; first sizes are equal"},
-                           Key{"images", "the columns that are images, so that transforms move them"}};
+constexpr std::array kKeys{
+    Key{"columns", "name: file.npy for each column; first sizes are equal"},
+    Key{"images", "the columns that are images, so that transforms move them"}};
 
 }  // namespace
 
-constinit const SourceDef sources::Npy{"npy", "NumPy arrays, one file a column, mapped", kKeys, make};
+constinit const SourceDef sources::Npy{"npy", "NumPy arrays, one file a column, mapped", kKeys,
+                                       make};
 
 Tensor map_npy(const std::string& path) {
   auto file = std::make_shared<const MappedFile>(path);
@@ -181,8 +198,8 @@ Tensor map_npy(const std::string& path) {
     need = factor != 0 && need > UINT64_MAX / factor ? UINT64_MAX : need * factor;
   }
   TENON_CHECK(need <= file->size() - header.start, data,
-              "npy: {} says {} {}, but {} bytes of elements follow; fetch the file again", path, name(type),
-              header.shape.str(), file->size() - header.start);
+              "npy: {} says {} {}, but {} bytes of elements follow; fetch the file again", path,
+              name(type), header.shape.str(), file->size() - header.start);
   // Read-only pages: samples are not written, by contract. NumPy pads the header, so that elements
   // are aligned; a file that does not is copied.
   const std::byte* elements = file->data() + header.start;

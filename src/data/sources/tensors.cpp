@@ -13,7 +13,8 @@ namespace {
 Shape shape_of(Config list) {
   Shape shape;
   while (list.is_list()) {
-    if (shape.rank() == kMaxRank) list.fail("the lists nest deeper than a tensor has axes, 12; flatten them");
+    if (shape.rank() == kMaxRank)
+      list.fail("the lists nest deeper than a tensor has axes, 12; flatten them");
     shape.push_back(static_cast<int64_t>(list.size()));
     if (list.size() == 0) break;
     list = list.items()[0];
@@ -41,7 +42,8 @@ Tensor fill(const std::vector<Config>& values, const Shape& shape) {
 
 // Whole numbers give i64, others f32.
 Tensor tensor_of(const Config& list) {
-  if (!list.is_list()) list.fail("a column is a list, one value or list an item; write [[0, 1], [1, 0]]");
+  if (!list.is_list())
+    list.fail("a column is a list, one value or list an item; write [[0, 1], [1, 0]]");
   const Shape shape = shape_of(list);
   std::vector<Config> values;
   flatten(list, shape, 0, values);
@@ -53,13 +55,14 @@ Tensor tensor_of(const Config& list) {
 SourcePtr make(const Config& config) {
   const Config columns = config.at("columns");
   std::vector<Column> list;
-  for (const std::string& name : columns.keys()) list.push_back({name, tensor_of(columns.at(name))});
+  for (const std::string& name : columns.keys())
+    list.push_back({name, tensor_of(columns.at(name))});
   if (list.empty()) columns.fail("there are no columns; write name: [values] for each");
   return tensor_source(std::move(list), config.where());
 }
 
-constexpr std::array kKeys{
-    Key{"columns", "name: [values, one or a list for each item]; whole numbers give i64, others f32"}};
+constexpr std::array kKeys{Key{
+    "columns", "name: [values, one or a list for each item]; whole numbers give i64, others f32"}};
 
 }  // namespace
 

@@ -23,7 +23,8 @@ class CenterCrop final : public Transform {
     const std::vector<Corner> corners(draws.size(),
                                       {(raster.height - height_) / 2, (raster.width - width_) / 2});
     for (const Field& field : in)
-      if (kRasters.has(field.role)) batch.set(field.name, cut(batch[field.name], corners, height_, width_));
+      if (kRasters.has(field.role))
+        batch.set(field.name, cut(batch[field.name], corners, height_, width_));
   }
 
  private:
@@ -39,8 +40,11 @@ constexpr std::array kKeys{kSizeKey};
 
 }  // namespace
 
-constinit const TransformDef transforms::CenterCrop{"center_crop", "the middle of the image", kKeys, make};
+constinit const TransformDef transforms::CenterCrop{"center_crop", "the middle of the image", kKeys,
+                                                    make};
 
-TransformPtr center_crop(int64_t height, int64_t width) { return std::make_shared<CenterCrop>(height, width); }
+TransformPtr center_crop(int64_t height, int64_t width) {
+  return std::make_shared<CenterCrop>(height, width);
+}
 
 }  // namespace tenon::data

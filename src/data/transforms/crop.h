@@ -15,7 +15,8 @@ struct Corner {
 Tensor cut(const Tensor& batch, std::span<const Corner> corners, int64_t height, int64_t width);
 
 // The schema after a crop; fails where a known size is too small for it.
-Schema cropped(std::string_view transform, const Schema& in, int64_t height, int64_t width, int64_t padding);
+Schema cropped(std::string_view transform, const Schema& in, int64_t height, int64_t width,
+               int64_t padding);
 
 // The size of the images of `batch`, which all fields to be cropped share; fails where a window of
 // height x width does not fit into one with `padding` around it.

@@ -1,6 +1,6 @@
 // Mirrors left and right.
-#include <array>
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "data/transforms.h"
@@ -18,7 +18,8 @@ void mirror(const std::byte* from, std::byte* to, int64_t width, size_t bytes) {
     return;
   }
   for (int64_t x = 0; x < width; ++x)
-    std::memcpy(to + static_cast<size_t>(x) * bytes, from + static_cast<size_t>(width - 1 - x) * bytes, bytes);
+    std::memcpy(to + static_cast<size_t>(x) * bytes,
+                from + static_cast<size_t>(width - 1 - x) * bytes, bytes);
 }
 
 class HorizontalFlip final : public Transform {
@@ -52,7 +53,8 @@ class HorizontalFlip final : public Transform {
         if (!flip[n])
           std::memcpy(to, from, image);
         else
-          for (size_t at = 0; at < image; at += row) mirror(from + at, to + at, raster.width, pixel);
+          for (size_t at = 0; at < image; at += row)
+            mirror(from + at, to + at, raster.width, pixel);
       }
       batch.set(field.name, std::move(y));
     }
@@ -62,14 +64,16 @@ class HorizontalFlip final : public Transform {
   double p_;
 };
 
-TransformPtr make(const Config& config) { return horizontal_flip(config.get_in<double>("p", 0.5, 0, 1)); }
+TransformPtr make(const Config& config) {
+  return horizontal_flip(config.get_in<double>("p", 0.5, 0, 1));
+}
 
 constexpr std::array kKeys{Key{"p", "the probability, 0 to 1 (default 0.5)"}};
 
 }  // namespace
 
-constinit const TransformDef transforms::HorizontalFlip{"horizontal_flip", "mirrors left and right at random",
-                                                        kKeys, make};
+constinit const TransformDef transforms::HorizontalFlip{
+    "horizontal_flip", "mirrors left and right at random", kKeys, make};
 
 TransformPtr horizontal_flip(double p) { return std::make_shared<HorizontalFlip>(p); }
 

@@ -10,7 +10,8 @@ namespace tenon::data {
 namespace {
 
 template <class T>
-void run(const T* x, float* y, const Raster& in, std::span<const float> scale, std::span<const float> shift) {
+void run(const T* x, float* y, const Raster& in, std::span<const float> scale,
+         std::span<const float> shift) {
   const int64_t pixels = in.pixels();
   const int64_t channels = in.channels;
   for (int64_t n = 0; n < in.count; ++n)
@@ -28,12 +29,14 @@ void run(const T* x, float* y, const Raster& in, std::span<const float> scale, s
 
 class Normalize final : public Transform {
  public:
-  Normalize(std::vector<float> mean, std::vector<float> deviation) : mean_(std::move(mean)), deviation_(std::move(deviation)) {
+  Normalize(std::vector<float> mean, std::vector<float> deviation)
+      : mean_(std::move(mean)), deviation_(std::move(deviation)) {
     TENON_CHECK(!mean_.empty() && !deviation_.empty(), usage,
-                "normalize: mean has {} numbers and std {}; give one, or one a channel", mean_.size(),
-                deviation_.size());
+                "normalize: mean has {} numbers and std {}; give one, or one a channel",
+                mean_.size(), deviation_.size());
     for (const float value : deviation_)
-      TENON_CHECK(value > 0, usage, "normalize: std {} is not positive; use the spread of the data", value);
+      TENON_CHECK(value > 0, usage, "normalize: std {} is not positive; use the spread of the data",
+                  value);
   }
 
   std::string_view name() const override { return "normalize"; }
@@ -75,7 +78,8 @@ class Normalize final : public Transform {
   void check_channels(int64_t channels) const {
     for (const size_t given : {mean_.size(), deviation_.size()})
       TENON_CHECK(given == 1 || static_cast<int64_t>(given) == channels, usage,
-                  "normalize: mean and std have {} and {} numbers for images of {} channels; give one, or one a "
+                  "normalize: mean and std have {} and {} numbers for images of {} channels; give "
+                  "one, or one a "
                   "channel",
                   mean_.size(), deviation_.size(), channels);
   }
@@ -85,11 +89,13 @@ class Normalize final : public Transform {
 };
 
 TransformPtr make(const Config& config) {
-  return normalize(config.get<std::vector<float>>("mean", {0}), config.get<std::vector<float>>("std", {1}));
+  return normalize(config.get<std::vector<float>>("mean", {0}),
+                   config.get<std::vector<float>>("std", {1}));
 }
 
-constexpr std::array kKeys{Key{"mean", "of values from 0 to 1: one number, or one a channel (default 0)"},
-                           Key{"std", "their standard deviation, likewise (default 1)"}};
+constexpr std::array kKeys{
+    Key{"mean", "of values from 0 to 1: one number, or one a channel (default 0)"},
+    Key{"std", "their standard deviation, likewise (default 1)"}};
 
 }  // namespace
 

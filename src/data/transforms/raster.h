@@ -1,4 +1,5 @@
-// What transforms of pixels share: the sizes of images along a leading axis, and the fields to change.
+// What transforms of pixels share: the sizes of images along a leading axis, and the fields to
+// change.
 #pragma once
 
 #include <string_view>
@@ -39,15 +40,17 @@ Schema changed(std::string_view transform, const Schema& in, Roles roles, Change
   for (Field& field : out) {
     if (!roles.has(field.role)) continue;
     any = any || field.role == Role::image;
-    TENON_CHECK(field.role != Role::image || ((field.type == DType::u8 || field.type == DType::f32) &&
-                                              (field.shape.rank() == 2 || field.shape.rank() == 3)),
-                usage,
-                "{}: {} is no image; images are u8 or f32, [height, width] or [height, width, channels]",
-                transform, field.str());
+    TENON_CHECK(
+        field.role != Role::image || ((field.type == DType::u8 || field.type == DType::f32) &&
+                                      (field.shape.rank() == 2 || field.shape.rank() == 3)),
+        usage,
+        "{}: {} is no image; images are u8 or f32, [height, width] or [height, width, channels]",
+        transform, field.str());
     change(field);
   }
   TENON_CHECK(any, usage,
-              "{}: no field of the source ({}) is an image; normalize and batch end that, so put them after {}",
+              "{}: no field of the source ({}) is an image; normalize and batch end that, so put "
+              "them after {}",
               transform, in.str(), transform);
   return out;
 }

@@ -1,6 +1,6 @@
 // Resampling: images by a triangle filter, masks by the nearest pixel.
-#include <array>
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
 
@@ -15,7 +15,8 @@ namespace {
 
 constexpr int64_t kMaxSide = 65536;
 
-// For each new position the old ones that it mixes: weights[i * width + k] of old position first[i] + k.
+// For each new position the old ones that it mixes: weights[i * width + k] of old position first[i]
+// + k.
 struct Taps {
   int64_t width = 0;
   std::vector<int64_t> first;
@@ -38,7 +39,8 @@ Taps taps(int64_t from, int64_t to) {
     float* weights = result.weights.data() + i * result.width;
     double sum = 0;
     for (int64_t k = first; k < end; ++k) {
-      const double weight = std::max(0.0, 1 - std::abs(static_cast<double>(k) + 0.5 - centre) / reach);
+      const double weight =
+          std::max(0.0, 1 - std::abs(static_cast<double>(k) + 0.5 - centre) / reach);
       weights[k - first] = static_cast<float>(weight);
       sum += weight;
     }
@@ -95,8 +97,8 @@ void resample_all(const Tensor& x, Tensor& y, const Raster& in, int64_t height, 
   const Taps columns = taps(in.width, width);
   std::vector<float> middle;
   for (int64_t n = 0; n < in.count; ++n)
-    resample(x.data<T>() + n * in.pixels() * in.channels, y.data<T>() + n * height * width * in.channels, in,
-             rows, columns, middle);
+    resample(x.data<T>() + n * in.pixels() * in.channels,
+             y.data<T>() + n * height * width * in.channels, in, rows, columns, middle);
 }
 
 void nearest_all(const Tensor& x, Tensor& y, const Raster& in, int64_t height, int64_t width) {
@@ -108,7 +110,8 @@ void nearest_all(const Tensor& x, Tensor& y, const Raster& in, int64_t height, i
       for (int64_t j = 0; j < width; ++j, to += pixel) {
         const int64_t r = (2 * i + 1) * in.height / (2 * height);
         const int64_t c = (2 * j + 1) * in.width / (2 * width);
-        std::memcpy(to, from + static_cast<size_t>((n * in.height + r) * in.width + c) * pixel, pixel);
+        std::memcpy(to, from + static_cast<size_t>((n * in.height + r) * in.width + c) * pixel,
+                    pixel);
       }
 }
 
@@ -136,7 +139,8 @@ class Resize final : public Transform {
       if (!kRasters.has(field.role)) continue;
       const Tensor x = batch[field.name].contiguous();
       const Raster raster = raster_of(x);
-      TENON_CHECK(raster.pixels() > 0, data, "resize: '{}' has no pixels; leave it out", field.name);
+      TENON_CHECK(raster.pixels() > 0, data, "resize: '{}' has no pixels; leave it out",
+                  field.name);
       const auto [height, width] = target(raster.height, raster.width);
       if (height == raster.height && width == raster.width) continue;
       Tensor y = empty_like(x, height, width);
@@ -157,8 +161,9 @@ class Resize final : public Transform {
     // The longer side is cut off to whole pixels, as torchvision does.
     const int64_t shorter = std::max<int64_t>(1, std::min(height, width));
     const int64_t longer = height_ * std::max(height, width) / shorter;
-    TENON_CHECK(longer <= kMaxSide, data, "resize: {} x {} would become {} pixels long; the limit is {}", height,
-                width, longer, kMaxSide);
+    TENON_CHECK(longer <= kMaxSide, data,
+                "resize: {} x {} would become {} pixels long; the limit is {}", height, width,
+                longer, kMaxSide);
     if (height <= width) return {height_, longer};
     return {longer, height_};
   }
@@ -173,15 +178,17 @@ TransformPtr make(const Config& config) {
   return resize(height, width);
 }
 
-constexpr std::array kKeys{Key{"size", "[height, width], or one number for the shorter side, proportions kept"}};
+constexpr std::array kKeys{
+    Key{"size", "[height, width], or one number for the shorter side, proportions kept"}};
 
 }  // namespace
 
-constinit const TransformDef transforms::Resize{"resize", "to another size, bilinear with antialiasing", kKeys,
-                                                make};
+constinit const TransformDef transforms::Resize{
+    "resize", "to another size, bilinear with antialiasing", kKeys, make};
 
 TransformPtr resize(int64_t height, int64_t width) {
-  TENON_CHECK(width > 0, usage, "resize: width {} is not positive; use resize_shorter to keep proportions", width);
+  TENON_CHECK(width > 0, usage,
+              "resize: width {} is not positive; use resize_shorter to keep proportions", width);
   return std::make_shared<Resize>(height, width);
 }
 TransformPtr resize_shorter(int64_t size) { return std::make_shared<Resize>(size, 0); }

@@ -28,10 +28,10 @@ class ToFloat final : public Transform {
   }
 };
 
-
 }  // namespace
 
-constinit const TransformDef transforms::ToFloat{"to_float", "u8 images to f32 from 0 to 1", {}, [](const Config&) { return to_float(); }};
+constinit const TransformDef transforms::ToFloat{
+    "to_float", "u8 images to f32 from 0 to 1", {}, [](const Config&) { return to_float(); }};
 
 TransformPtr to_float() { return std::make_shared<ToFloat>(); }
 
