@@ -38,6 +38,8 @@ class SystemMemory final : public MemorySource {
 #if defined(__linux__)
     if (kPoolMemory && bytes >= kMapFrom) return map_aligned((bytes + 4095) / 4096 * 4096);
 #endif
+    // The address sanitizer would end the program instead of returning null.
+    if (!kPoolMemory && bytes >= size_t{1} << 39) return nullptr;
     return ::operator new(bytes, kAlignment, std::nothrow);
   }
 
