@@ -1,0 +1,13 @@
+// In which type an expansion computes.
+#pragma once
+
+#include "tensor/dtype.h"
+
+namespace tenon {
+
+// Sums and exponentials of 16-bit floats are taken in f32, as kernels do.
+inline DType compute_type(DType type) {
+  return type == DType::f16 || type == DType::bf16 ? DType::f32 : type;
+}
+
+}  // namespace tenon
