@@ -71,8 +71,8 @@ void AtomicFile::write(std::span<const std::byte> bytes) {
   if (bytes.empty()) return;
   if (buffer_.size() + bytes.size() > kBuffer) flush();
   if (bytes.size() >= kBuffer) {
+    written_ += bytes.size();  // first, so that a failure names the whole
     write_through(bytes.data(), bytes.size(), -1);
-    written_ += bytes.size();
   } else {
     buffer_.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   }
@@ -111,7 +111,8 @@ void AtomicFile::fail_writing(int error) const {
   if (error != ENOSPC && error != EDQUOT) fail_system(path_, "write", error);
   std::error_code unknown;
   const auto space = std::filesystem::space(parent_of(target_), unknown);
-  fail(ErrorKind::resource, "{}: the disk is full: {} to be written, {} free ({}); free some space "
+  fail(ErrorKind::resource,
+       "{}: the disk is full: {} to be written, {} free ({}); free some space "
        "or use another disk",
        path_, text::human_bytes(size()), unknown ? "?" : text::human_bytes(space.available),
        std::generic_category().message(error));

@@ -23,7 +23,8 @@ std::string first_line(const std::filesystem::path& path) {
 // often that of the host, which is not visible: the folders that do not exist are passed over.
 template <class Visit>
 void for_each_folder(const std::string& root, std::string_view group, const Visit& visit) {
-  std::filesystem::path relative(group.substr(std::min(group.find_first_not_of('/'), group.size())));
+  std::filesystem::path relative(
+      group.substr(std::min(group.find_first_not_of('/'), group.size())));
   for (; !relative.empty(); relative = relative.parent_path())
     visit(std::filesystem::path(root) / relative);
   visit(std::filesystem::path(root));

@@ -31,18 +31,22 @@ std::string json_value(const Arg& arg) {
 template <class Write>
 void write_document(const Recording& recording, const Write& write) {
   const int pid = recording.process_id;
-  write(fmt::format("{{\"displayTimeUnit\":\"ns\",\"otherData\":{{\"start_unix_ns\":\"{}\","
-                    "\"dropped_events\":\"{}\"}},\n\"traceEvents\":[\n",
-                    recording.start_unix_ns, recording.dropped));
-  write(fmt::format("{{\"ph\":\"M\",\"pid\":{},\"name\":\"process_name\",\"args\":{{\"name\":{}}}}}",
-                    pid, json_quoted(recording.process_name)));
+  write(
+      fmt::format("{{\"displayTimeUnit\":\"ns\",\"otherData\":{{\"start_unix_ns\":\"{}\","
+                  "\"dropped_events\":\"{}\"}},\n\"traceEvents\":[\n",
+                  recording.start_unix_ns, recording.dropped));
+  write(
+      fmt::format("{{\"ph\":\"M\",\"pid\":{},\"name\":\"process_name\",\"args\":{{\"name\":{}}}}}",
+                  pid, json_quoted(recording.process_name)));
   for (size_t lane = 0; lane < recording.lanes.size(); ++lane) {
-    write(fmt::format(",\n{{\"ph\":\"M\",\"pid\":{},\"tid\":{},\"name\":\"thread_name\","
-                      "\"args\":{{\"name\":{}}}}}",
-                      pid, lane + 1, json_quoted(recording.lanes[lane].name)));
-    write(fmt::format(",\n{{\"ph\":\"M\",\"pid\":{},\"tid\":{},\"name\":\"thread_sort_index\","
-                      "\"args\":{{\"sort_index\":{}}}}}",
-                      pid, lane + 1, lane));
+    write(
+        fmt::format(",\n{{\"ph\":\"M\",\"pid\":{},\"tid\":{},\"name\":\"thread_name\","
+                    "\"args\":{{\"name\":{}}}}}",
+                    pid, lane + 1, json_quoted(recording.lanes[lane].name)));
+    write(
+        fmt::format(",\n{{\"ph\":\"M\",\"pid\":{},\"tid\":{},\"name\":\"thread_sort_index\","
+                    "\"args\":{{\"sort_index\":{}}}}}",
+                    pid, lane + 1, lane));
   }
   for (const Event& event : recording.events) {
     std::string line;

@@ -114,9 +114,9 @@ std::vector<std::string> list_files(const std::string& path,
 
 TempDirectory::TempDirectory(std::string_view prefix, const std::string& parent) {
   const char* variable = std::getenv("TMPDIR");
-  const std::string place = !parent.empty()                              ? parent
+  const std::string place = !parent.empty()                            ? parent
                             : variable != nullptr && *variable != '\0' ? variable
-                                                                         : "/tmp";
+                                                                       : "/tmp";
   path_ = fmt::format("{}/{}-XXXXXX", place, prefix);
   if (::mkdtemp(path_.data()) == nullptr) {
     const int error = errno;

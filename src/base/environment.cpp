@@ -28,9 +28,9 @@ constexpr const char* kCgroupRoot = "/sys/fs/cgroup";
 // The instruction sets that kernels here or in the libraries below are chosen by, with the names of
 // /proc/cpuinfo on x86 and on ARM.
 constexpr std::array<std::string_view, 20> kExtensions{
-    "sse4_2",    "avx",         "f16c",        "fma",      "avx2",     "avx_vnni", "avx512f",
-    "avx512bw",  "avx512dq",    "avx512vl",    "avx512_vnni", "avx512_bf16", "avx512_fp16",
-    "amx_tile",  "amx_int8",    "amx_bf16",    "asimd",    "asimddp",  "sve",      "sve2"};
+    "sse4_2",   "avx",      "f16c",     "fma",         "avx2",        "avx_vnni",    "avx512f",
+    "avx512bw", "avx512dq", "avx512vl", "avx512_vnni", "avx512_bf16", "avx512_fp16", "amx_tile",
+    "amx_int8", "amx_bf16", "asimd",    "asimddp",     "sve",         "sve2"};
 
 // Calls visit(key, value) for the "key : value" lines of a file.
 template <class Visit>
@@ -94,8 +94,8 @@ std::string build_kind() {
 
 std::vector<std::pair<std::string, std::string>> library_versions() {
   return {
-      {"fmt", fmt::format("{}.{}.{}", FMT_VERSION / 10000, FMT_VERSION / 100 % 100,
-                          FMT_VERSION % 100)},
+      {"fmt",
+       fmt::format("{}.{}.{}", FMT_VERSION / 10000, FMT_VERSION / 100 % 100, FMT_VERSION % 100)},
       {"nlohmann-json", fmt::format("{}.{}.{}", NLOHMANN_JSON_VERSION_MAJOR,
                                     NLOHMANN_JSON_VERSION_MINOR, NLOHMANN_JSON_VERSION_PATCH)},
       {"zlib", zlibVersion()},
@@ -174,7 +174,8 @@ std::vector<std::pair<std::string, std::string>> describe(const Environment& env
   const CpuFacts& cpu = environment.cpu;
   const MemoryFacts& memory = environment.memory;
   std::vector<std::string> libraries;
-  for (const auto& [name, version] : environment.libraries) libraries.push_back(name + " " + version);
+  for (const auto& [name, version] : environment.libraries)
+    libraries.push_back(name + " " + version);
   const auto binary_size = [](uint64_t bytes) {
     return bytes >= (1U << 20) ? fmt::format("{:.4g} MiB", static_cast<double>(bytes) / 0x1p20)
                                : fmt::format("{:.4g} KiB", static_cast<double>(bytes) / 0x1p10);

@@ -18,7 +18,7 @@ struct CpuFacts {
   int available = 0;                    // CPUs this process may use: affinity and container quota
   uint64_t l1d_bytes = 0;               // a core's
   uint64_t l2_bytes = 0;
-  uint64_t l3_bytes = 0;                // a shared one's
+  uint64_t l3_bytes = 0;  // a shared one's
 };
 struct MemoryFacts {
   uint64_t total = 0;
@@ -28,15 +28,16 @@ struct MemoryFacts {
 struct Environment {
   CpuFacts cpu;
   MemoryFacts memory;
-  std::string os;            // "Debian GNU/Linux 12 (bookworm)"
-  std::string kernel;        // "Linux 6.1.0 x86_64"
-  std::string compiler;      // "GCC 12.2.0"
-  std::string build;         // "release", "debug", with sanitizers
+  std::string os;        // "Debian GNU/Linux 12 (bookworm)"
+  std::string kernel;    // "Linux 6.1.0 x86_64"
+  std::string compiler;  // "GCC 12.2.0"
+  std::string build;     // "release", "debug", with sanitizers
   std::string tenon_version;
   std::vector<std::pair<std::string, std::string>> libraries;  // name and version
 };
 
-// CPUs this process may use: the affinity mask, less where a control group sets a quota. At least 1.
+// CPUs this process may use: the affinity mask, less where a control group sets a quota. At
+// least 1.
 int available_cpus();
 CpuFacts read_cpu_facts();
 MemoryFacts read_memory_facts();

@@ -72,14 +72,14 @@ decltype(auto) with_context(Context&& context, Body&& body) {
 }  // namespace tenon
 
 // TENON_CHECK(axis < rank, usage, "softmax: axis {} is outside x of rank {}", axis, rank);
-#define TENON_CHECK(condition, kind, ...)                         \
-  do {                                                            \
-    if (!(condition)) [[unlikely]]                                \
-      ::tenon::fail(::tenon::ErrorKind::kind, __VA_ARGS__);       \
+#define TENON_CHECK(condition, kind, ...)                   \
+  do {                                                      \
+    if (!(condition)) [[unlikely]]                          \
+      ::tenon::fail(::tenon::ErrorKind::kind, __VA_ARGS__); \
   } while (false)
 
-#define TENON_BUG_IF(condition, ...)                                         \
-  do {                                                                       \
-    if (condition) [[unlikely]]                                              \
-      ::tenon::fail_bug(__FILE__, __LINE__, ::fmt::format(__VA_ARGS__));     \
+#define TENON_BUG_IF(condition, ...)                                     \
+  do {                                                                   \
+    if (condition) [[unlikely]]                                          \
+      ::tenon::fail_bug(__FILE__, __LINE__, ::fmt::format(__VA_ARGS__)); \
   } while (false)

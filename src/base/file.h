@@ -104,8 +104,8 @@ bool is_directory(const std::string& path);
 uint64_t file_size(const std::string& path);
 // With all parents; no failure when it exists already.
 void create_directories(const std::string& path);
-void remove_file(const std::string& path);   // no failure when it is not there
-void remove_tree(const std::string& path);   // everything below and itself; links are not followed
+void remove_file(const std::string& path);  // no failure when it is not there
+void remove_tree(const std::string& path);  // everything below and itself; links are not followed
 void rename_path(const std::string& from, const std::string& to);
 // Bytes a user may still write on the disk that holds `path`.
 uint64_t free_space(const std::string& path);

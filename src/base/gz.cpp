@@ -11,7 +11,7 @@ namespace tenon {
 
 namespace {
 
-constexpr int kGzipWrapper = 15 + 16;  // largest window, gzip header and trailer: see zlib.h
+constexpr int kGzipWrapper = 15 + 16;      // largest window, gzip header and trailer: see zlib.h
 constexpr size_t kStep = size_t{1} << 30;  // zlib counts in 32 bits
 
 struct Inflater : z_stream {
@@ -43,8 +43,8 @@ Bytef* zlib_bytes(const void* bytes) {
 std::string gunzip(std::span<const std::byte> bytes, uint64_t max_bytes, std::string_view where) {
   Inflater stream;
   std::string out;
-  size_t at = 0;       // consumed
-  size_t filled = 0;   // produced
+  size_t at = 0;      // consumed
+  size_t filled = 0;  // produced
   bool any_member = false;
   while (at < bytes.size()) {
     // Members may be padded with zeros at the end of the file, as tapes did.

@@ -21,7 +21,8 @@ constexpr uint64_t mix64(uint64_t x) {
   return x ^ (x >> 31);
 }
 // The hash of a sequence: its hash so far and the next value. Order matters.
-//   uint64_t key = hash_combine(hash64(op), dtype);  for (int64_t d : shape) key = hash_combine(key, d);
+//   uint64_t key = hash_combine(hash64(op), dtype);  for (int64_t d : shape) key =
+//   hash_combine(key, d);
 constexpr uint64_t hash_combine(uint64_t hash, uint64_t value) {
   return mix64(hash + 0x9e3779b97f4a7c15U + value * 0xff51afd7ed558ccdU);
 }
@@ -50,8 +51,7 @@ inline constexpr uint64_t kXx5 = 0x27d4eb2f165667c5U;
 template <int kBytes>
 constexpr uint64_t load_le(const char* p) {
   uint64_t value = 0;
-  for (int i = 0; i < kBytes; ++i)
-    value |= uint64_t{static_cast<unsigned char>(p[i])} << (8 * i);
+  for (int i = 0; i < kBytes; ++i) value |= uint64_t{static_cast<unsigned char>(p[i])} << (8 * i);
   return value;
 }
 constexpr uint64_t xx_round(uint64_t lane, uint64_t input) {

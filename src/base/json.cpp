@@ -50,8 +50,8 @@ size_t too_deep(std::string_view text) {
   return std::string_view::npos;
 }
 
-// "[json.exception.parse_error.101] parse error at line 1, column 2: syntax error while ..." without
-// what the position says better.
+// "[json.exception.parse_error.101] parse error at line 1, column 2: syntax error while ..."
+// without what the position says better.
 std::string reason(std::string_view what) {
   if (const size_t at = what.find("column "); at != std::string_view::npos)
     if (const size_t colon = what.find(": ", at); colon != std::string_view::npos)

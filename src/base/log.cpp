@@ -45,9 +45,12 @@ void read_variable() {
 std::string prefix(LogLevel level) {
   const std::string label = fmt::format("{}:", kNames[static_cast<size_t>(level)]);
   switch (level) {
-    case LogLevel::debug: return terminal::styled(label, terminal::Style::dim, terminal::kStderr) + " ";
-    case LogLevel::warning: return terminal::styled(label, terminal::Style::yellow, terminal::kStderr) + " ";
-    case LogLevel::error: return terminal::styled(label, terminal::Style::red, terminal::kStderr) + " ";
+    case LogLevel::debug:
+      return terminal::styled(label, terminal::Style::dim, terminal::kStderr) + " ";
+    case LogLevel::warning:
+      return terminal::styled(label, terminal::Style::yellow, terminal::kStderr) + " ";
+    case LogLevel::error:
+      return terminal::styled(label, terminal::Style::red, terminal::kStderr) + " ";
     default: return timestamps.load(std::memory_order_relaxed) ? label + " " : "";
   }
 }
@@ -78,11 +81,12 @@ void log_message(LogLevel level, std::string_view message) {
   if (level < log_level() || level == LogLevel::off) return;
   std::string line;
   if (timestamps.load(std::memory_order_relaxed)) {
-    const auto now = std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
+    const auto now =
+        std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
     const auto since = now.time_since_epoch();
-    line = fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z ",
-                       fmt::gmtime(std::chrono::system_clock::to_time_t(now)),
-                       since.count() % 1000);
+    line =
+        fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z ",
+                    fmt::gmtime(std::chrono::system_clock::to_time_t(now)), since.count() % 1000);
   }
   line += prefix(level);
   line += text::printable(message);

@@ -17,8 +17,8 @@ namespace {
 bool is_name(std::string_view name, bool colons) {
   if (name.empty() || (name[0] >= '0' && name[0] <= '9')) return false;
   return std::all_of(name.begin(), name.end(), [&](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           c == '_' || (colons && c == ':');
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           (colons && c == ':');
   });
 }
 
@@ -187,7 +187,8 @@ std::vector<Family> Registry::snapshot() const {
 std::string Registry::prometheus() const { return prometheus_text(snapshot()); }
 
 Registry& registry() {
-  static auto* registry = new Registry;  // never destroyed: threads may count while the process ends
+  static auto* registry =
+      new Registry;  // never destroyed: threads may count while the process ends
   return *registry;
 }
 

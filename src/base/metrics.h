@@ -43,11 +43,11 @@ class Gauge {
 };
 
 struct HistogramValue {
-  std::vector<double> bounds;     // upper bounds of the buckets, inclusive; the last one is infinite
-  std::vector<uint64_t> counts;   // one more than bounds; not cumulative
+  std::vector<double> bounds;    // upper bounds of the buckets, inclusive; the last one is infinite
+  std::vector<uint64_t> counts;  // one more than bounds; not cumulative
   double sum = 0;
   uint64_t count() const;
-  double mean() const;            // 0 when empty
+  double mean() const;  // 0 when empty
   // An estimate, linear within its bucket; `q` from 0 to 1. 0 when empty.
   double quantile(double q) const;
 };
@@ -73,8 +73,8 @@ std::vector<double> latency_bounds();
 enum class Kind { counter, gauge, histogram };
 struct Series {
   Labels labels;
-  double value = 0;           // of a counter or gauge
-  HistogramValue histogram;   // of a histogram
+  double value = 0;          // of a counter or gauge
+  HistogramValue histogram;  // of a histogram
 };
 struct Family {
   std::string name;

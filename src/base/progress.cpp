@@ -38,16 +38,11 @@ constexpr double kRateMemory = 5;  // seconds over which the rate is averaged
 
 }  // namespace
 
-void set_progress_mode(ProgressMode mode) {
-  chosen_mode.store(mode, std::memory_order_relaxed);
-}
+void set_progress_mode(ProgressMode mode) { chosen_mode.store(mode, std::memory_order_relaxed); }
 ProgressMode progress_mode() { return chosen_mode.load(std::memory_order_relaxed); }
 
 Progress::Progress(std::string title, uint64_t total, std::string unit)
-    : mode_(mode_now()),
-      title_(std::move(title)),
-      total_(total),
-      unit_(std::move(unit)) {
+    : mode_(mode_now()), title_(std::move(title)), total_(total), unit_(std::move(unit)) {
   const Clock::duration first =
       mode_ == ProgressMode::bar ? Clock::duration(kBarInterval) : line_interval(0);
   next_draw_.store((start_ + first).time_since_epoch().count(), std::memory_order_relaxed);
@@ -64,8 +59,7 @@ void Progress::end(bool by_destructor) {
   std::lock_guard lock(mutex_);
   if (finished_) return;
   finished_ = true;
-  next_draw_.store(Clock::time_point::max().time_since_epoch().count(),
-                   std::memory_order_relaxed);
+  next_draw_.store(Clock::time_point::max().time_since_epoch().count(), std::memory_order_relaxed);
   if (mode_ == ProgressMode::bar) {
     std::lock_guard bars_lock(bars().mutex);
     std::erase(bars().list, this);
@@ -112,8 +106,8 @@ void Progress::touch() {
 void Progress::draw(Clock::time_point now) {
   update_rate(now);
   const ProgressView view = view_locked(now);
-  const Clock::duration interval = mode_ == ProgressMode::bar ? Clock::duration(kBarInterval)
-                                                              : line_interval(view.elapsed);
+  const Clock::duration interval =
+      mode_ == ProgressMode::bar ? Clock::duration(kBarInterval) : line_interval(view.elapsed);
   next_draw_.store((now + interval).time_since_epoch().count(), std::memory_order_relaxed);
   if (mode_ == ProgressMode::lines) {
     terminal::write_line(render_line(view));
@@ -133,10 +127,9 @@ void Progress::update_rate(Clock::time_point now) {
   const uint64_t done = done_.load(std::memory_order_relaxed);
   if (passed <= 0) return;
   // set() may go back.
-  const double recent =
-      done < rate_done_ ? 0 : static_cast<double>(done - rate_done_) / passed;
-  const double weight = elapsed < kRateMemory ? passed / elapsed
-                                              : 1 - std::exp(-passed / kRateMemory);
+  const double recent = done < rate_done_ ? 0 : static_cast<double>(done - rate_done_) / passed;
+  const double weight =
+      elapsed < kRateMemory ? passed / elapsed : 1 - std::exp(-passed / kRateMemory);
   rate_ += weight * (recent - rate_);
   rate_time_ = now;
   rate_done_ = done;

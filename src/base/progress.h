@@ -5,7 +5,8 @@
 //   for (...) { ...; progress.advance(batch); progress.value("loss", loss); }
 //   progress.finish();                     // or the destructor, which tells that it was cut short
 //
-// On a terminal:  epoch 3/10  ━━━━━━━━━━╸          52 %  26.0 k/50.0 k img  812 img/s  0:32 left 0:30  loss 0.231
+// On a terminal:  epoch 3/10  ━━━━━━━━━━╸          52 %  26.0 k/50.0 k img  812 img/s  0:32 left
+// 0:30  loss 0.231
 #pragma once
 
 #include <atomic>
@@ -29,10 +30,10 @@ ProgressMode progress_mode();
 struct ProgressView {
   std::string title;
   uint64_t done = 0;
-  uint64_t total = 0;   // 0: unknown
-  std::string unit;     // "img"; "B" prints sizes
-  double elapsed = 0;   // seconds
-  double rate = 0;      // units a second
+  uint64_t total = 0;  // 0: unknown
+  std::string unit;    // "img"; "B" prints sizes
+  double elapsed = 0;  // seconds
+  double rate = 0;     // units a second
   std::vector<std::pair<std::string, double>> values;
   bool finished = false;  // the last line: totals, no estimate
   bool stopped = false;   // before all was done

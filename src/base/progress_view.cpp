@@ -92,9 +92,9 @@ std::string render_bar(const ProgressView& view, int width, bool unicode) {
   pieces.push_back({rate(view), 5});
   pieces.push_back({clock_time(view.elapsed) + (left.empty() ? "" : " left " + left), 3});
   for (size_t i = 0; i < view.values.size(); ++i)
-    pieces.push_back({fmt::format("{} {}", view.values[i].first,
-                                  text::human_number(view.values[i].second)),
-                      i == 0 ? 2 : 7});
+    pieces.push_back(
+        {fmt::format("{} {}", view.values[i].first, text::human_number(view.values[i].second)),
+         i == 0 ? 2 : 7});
   std::erase_if(pieces, [](const Piece& piece) { return piece.text.empty(); });
 
   const auto columns = [&] {
@@ -104,9 +104,9 @@ std::string render_bar(const ProgressView& view, int width, bool unicode) {
   };
   while (columns() > room && pieces.size() > 1) {
     // Of equally important ones the last goes first.
-    const auto least = std::max_element(
-        pieces.rbegin(), pieces.rend(),
-        [](const Piece& a, const Piece& b) { return a.rank < b.rank; });
+    const auto least =
+        std::max_element(pieces.rbegin(), pieces.rend(),
+                         [](const Piece& a, const Piece& b) { return a.rank < b.rank; });
     pieces.erase(std::next(least).base());
   }
   if (const auto it = std::find_if(pieces.begin(), pieces.end(),

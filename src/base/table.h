@@ -28,9 +28,9 @@ class Table {
   size_t rows() const { return rows_.size(); }
 
   struct Look {
-    bool unicode = false;   // rules drawn with box characters
-    bool colors = false;    // bold header
-    int width = 0;          // columns to fit into; 0: as wide as needed
+    bool unicode = false;  // rules drawn with box characters
+    bool colors = false;   // bold header
+    int width = 0;         // columns to fit into; 0: as wide as needed
   };
   // Two spaces between columns, no spaces at the end of lines, a newline after each line.
   std::string str(const Look& look) const;

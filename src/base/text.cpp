@@ -185,8 +185,8 @@ double check_double(std::string_view text, std::string_view what, double min, do
     return range_hint(min, max, fmt::format("{}", min), fmt::format("{}", max));
   };
   const std::optional<double> value = parse_number<double>(text);
-  TENON_CHECK(value.has_value() && std::isfinite(*value), usage, "{}: {} is not a number; {}",
-              what, quoted(text), hint());
+  TENON_CHECK(value.has_value() && std::isfinite(*value), usage, "{}: {} is not a number; {}", what,
+              quoted(text), hint());
   TENON_CHECK(*value >= min && *value <= max, usage, "{}: {} is out of range; {}", what, *value,
               hint());
   return *value;

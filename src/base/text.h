@@ -63,10 +63,10 @@ double check_double(std::string_view text, std::string_view what);
 std::optional<uint64_t> parse_bytes(std::string_view text);
 
 // -- For people ------------------------------------------------------------------------------
-std::string human_bytes(uint64_t bytes);       // "512 B", "1.4 MB" (powers of 1000)
-std::string human_count(double count);         // "950", "25.6 M", "4.1 G"
-std::string human_duration(double seconds);    // "85.0 us", "12.5 ms", "3.42 s", "2m 03s", "1h 02m"
-std::string human_number(double value);        // four significant digits: "0.6931", "1.2e-05"
+std::string human_bytes(uint64_t bytes);     // "512 B", "1.4 MB" (powers of 1000)
+std::string human_count(double count);       // "950", "25.6 M", "4.1 G"
+std::string human_duration(double seconds);  // "85.0 us", "12.5 ms", "3.42 s", "2m 03s", "1h 02m"
+std::string human_number(double value);      // four significant digits: "0.6931", "1.2e-05"
 std::string plural(uint64_t count, std::string_view noun);  // "1 file", "3 files"
 
 // -- Suggestions -----------------------------------------------------------------------------

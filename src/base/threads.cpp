@@ -48,8 +48,7 @@ void set_thread_count(int count) {
 
 bool in_parallel() { return inside; }
 
-ThreadLimit::ThreadLimit(int count)
-    : outer_(thread_limit), outer_openmp_(omp_get_max_threads()) {
+ThreadLimit::ThreadLimit(int count) : outer_(thread_limit), outer_openmp_(omp_get_max_threads()) {
   count = std::max(1, count);
   thread_limit = outer_ == 0 ? count : std::min(outer_, count);
   omp_set_num_threads(thread_count());
@@ -66,9 +65,8 @@ void run_parallel(int64_t begin, int64_t end, int64_t grain,
                   FunctionRef<void(int64_t, int64_t)> body) {
   const int64_t length = end - begin;
   const int64_t most = length / std::max<int64_t>(1, grain);  // ranges that reach the grain
-  const int64_t ranges = inside || omp_in_parallel() != 0
-                             ? 1
-                             : std::min<int64_t>(most, thread_count());
+  const int64_t ranges =
+      inside || omp_in_parallel() != 0 ? 1 : std::min<int64_t>(most, thread_count());
   if (ranges <= 1) {
     body(begin, end);
     return;
@@ -77,7 +75,7 @@ void run_parallel(int64_t begin, int64_t end, int64_t grain,
   std::atomic<bool> failed{false};
   const int64_t base = length / ranges;
   const int64_t longer = length % ranges;  // the first ones take one more
-#pragma omp parallel num_threads(static_cast<int>(ranges))
+#pragma omp parallel num_threads(static_cast <int>(ranges))
   {
     // OpenMP may give fewer threads than asked for, so each takes every n-th range.
     const bool outer = inside;

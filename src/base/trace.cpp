@@ -15,7 +15,7 @@ namespace tenon::trace {
 
 namespace {
 
-constexpr int64_t kRunning = -1;                  // duration of a span that has not ended
+constexpr int64_t kRunning = -1;                   // duration of a span that has not ended
 constexpr size_t kMaxTextBytes = size_t{1} << 30;  // of names, a buffer's
 
 struct TextRange {
@@ -190,8 +190,7 @@ void Span::begin(const char* category, std::string_view name) {
   buffer_ = &buffer;
   session_ = buffer.session;
   index_ = static_cast<uint32_t>(buffer.events.size());
-  buffer.events.push_back(
-      {EventKind::span, category, buffer.keep(name), now_ns(), kRunning, 0.0});
+  buffer.events.push_back({EventKind::span, category, buffer.keep(name), now_ns(), kRunning, 0.0});
 }
 
 void Span::add(const char* key, int64_t value) {
@@ -283,8 +282,9 @@ Recording collect() {
       event.kind = from.kind;
       event.lane = lane;
       event.start_ns = from.start_ns - all.start_ns;
-      event.duration_ns = from.duration_ns == kRunning ? std::max<int64_t>(0, end_ns - from.start_ns)
-                                                       : from.duration_ns;
+      event.duration_ns = from.duration_ns == kRunning
+                              ? std::max<int64_t>(0, end_ns - from.start_ns)
+                              : from.duration_ns;
       event.value = from.value;
       event.category = from.category;
       event.name = buffer->get(from.name);

@@ -95,7 +95,7 @@ class Span {
   void finish();
 
   uint32_t session_ = 0;
-  uint32_t index_;           // of the event in buffer_; set, like buffer_, while session_ is not 0
+  uint32_t index_;  // of the event in buffer_; set, like buffer_, while session_ is not 0
   detail::Buffer* buffer_;
 };
 
@@ -138,16 +138,16 @@ struct Arg {
 enum class EventKind : uint8_t { span, counter, instant };
 struct Event {
   EventKind kind = EventKind::span;
-  int lane = 0;              // index into Recording::lanes
-  int64_t start_ns = 0;      // since start()
-  int64_t duration_ns = 0;   // of a span; up to collect() for one that has not ended
-  double value = 0;          // of a counter
+  int lane = 0;             // index into Recording::lanes
+  int64_t start_ns = 0;     // since start()
+  int64_t duration_ns = 0;  // of a span; up to collect() for one that has not ended
+  double value = 0;         // of a counter
   std::string category;
   std::string name;
   std::vector<Arg> args;
 };
 struct Lane {
-  std::string name;   // of the thread or track
+  std::string name;  // of the thread or track
   uint64_t dropped = 0;
 };
 struct Recording {
@@ -173,6 +173,6 @@ inline void write_chrome_trace(const std::string& path) { write_chrome_trace(col
 #define TENON_TRACE_JOIN(a, b) TENON_TRACE_JOIN2(a, b)
 // A span to the end of the scope: category, name, then keys and values. Nothing is evaluated when
 // no recording runs.
-#define TENON_TRACE(...)                                               \
+#define TENON_TRACE(...)                                                  \
   const ::tenon::trace::Span TENON_TRACE_JOIN(tenon_span_, __COUNTER__) = \
       ::tenon::trace::enabled() ? ::tenon::trace::Span(__VA_ARGS__) : ::tenon::trace::Span()

@@ -143,11 +143,10 @@ Config Config::at(std::string_view key) const {
   for (const Node::Entry& entry : node_->entries)
     if (!entry.used && node_->asked.count(entry.key) == 0 &&
         !text::did_you_mean(entry.key, {key}).empty())
-      tenon::fail(ErrorKind::data, "{}:{}: unknown key {}; did you mean '{}'?",
-                  file(), entry.line, text::quoted(entry.key), key);
+      tenon::fail(ErrorKind::data, "{}:{}: unknown key {}; did you mean '{}'?", file(), entry.line,
+                  text::quoted(entry.key), key);
   const std::string name = path();
-  fail(fmt::format("{}{} is missing; add it", name.empty() ? "" : name + ": ",
-                   text::quoted(key)));
+  fail(fmt::format("{}{} is missing; add it", name.empty() ? "" : name + ": ", text::quoted(key)));
 }
 
 std::string Config::get_choice(std::string_view key, std::string_view fallback,

@@ -52,8 +52,8 @@ class Config {
   std::string path() const;
 
   // -- Maps ------------------------------------------------------------------------------------
-  bool has(std::string_view key) const;          // present and not null
-  std::vector<std::string> keys() const;         // in the order of the file
+  bool has(std::string_view key) const;   // present and not null
+  std::vector<std::string> keys() const;  // in the order of the file
   // The value of a key; fails when it is missing.
   Config at(std::string_view key) const;
   // The value of a key; absent when it is missing or null, and so is all that is asked of it.
@@ -75,8 +75,8 @@ class Config {
   }
 
   // -- Lists and scalars -----------------------------------------------------------------------
-  size_t size() const;                 // of a list or map; 0 for absent and null
-  std::vector<Config> items() const;   // of a list; a single value counts as a list of one
+  size_t size() const;                // of a list or map; 0 for absent and null
+  std::vector<Config> items() const;  // of a list; a single value counts as a list of one
   template <class T>
   T as() const;
 
@@ -94,7 +94,7 @@ class Config {
   // Throws kind data: "<where>: <message>".
   [[noreturn]] void fail(std::string_view message) const;
 
-  struct Node;      // yaml.cpp
+  struct Node;  // yaml.cpp
   struct Document;
 
  private:

@@ -84,10 +84,11 @@ void Config::set(std::string_view path, std::string_view value) {
                           at->items.size()));
       place = &at->items[*index];
     } else {
-      wrong(fmt::format("{} is no map or list, so it has no {}; set it as a whole",
-                        text::quoted(text::join(std::vector(steps.begin(), steps.begin() +
-                                                            static_cast<ptrdiff_t>(i)), ".")),
-                        text::quoted(step)));
+      wrong(fmt::format(
+          "{} is no map or list, so it has no {}; set it as a whole",
+          text::quoted(text::join(
+              std::vector(steps.begin(), steps.begin() + static_cast<ptrdiff_t>(i)), ".")),
+          text::quoted(step)));
     }
     if (last) *place = fresh;
     (*place)->parent = at;

@@ -21,15 +21,15 @@ struct Config::Node {
   };
 
   Kind kind = Kind::null;
-  std::string text;        // of a scalar
-  bool quoted = false;     // so it is text, whatever it looks like
-  bool open = false;       // still being read: an alias to it would never end
-  int line = 0;            // from 1; 0: nowhere
+  std::string text;     // of a scalar
+  bool quoted = false;  // so it is text, whatever it looks like
+  bool open = false;    // still being read: an alias to it would never end
+  int line = 0;         // from 1; 0: nowhere
   int column = 0;
   const std::string* file = nullptr;
   Node* parent = nullptr;
-  std::vector<Node*> items;    // of a list
-  std::vector<Entry> entries;  // of a map, in the order of the file
+  std::vector<Node*> items;                          // of a list
+  std::vector<Entry> entries;                        // of a map, in the order of the file
   std::map<std::string, size_t, std::less<>> index;  // into entries
   std::set<std::string, std::less<>> asked;          // keys of a map that readers know
   std::map<std::string, Node*, std::less<>> absent;  // what section() gave for missing keys

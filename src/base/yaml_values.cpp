@@ -127,9 +127,9 @@ T Config::get_in(std::string_view key, T fallback, T min, T max) const {
   return number;
 }
 
-#define TENON_CONFIG_VALUE(T)                              \
-  template T Config::as<T>() const;                        \
-  template T Config::get<T>(std::string_view key) const;   \
+#define TENON_CONFIG_VALUE(T)                            \
+  template T Config::as<T>() const;                      \
+  template T Config::get<T>(std::string_view key) const; \
   template T Config::get<T>(std::string_view key, T fallback) const;
 #define TENON_CONFIG_TYPE(T) TENON_CONFIG_VALUE(T) TENON_CONFIG_VALUE(std::vector<T>)
 #define TENON_CONFIG_NUMBER(T) \
