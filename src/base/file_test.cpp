@@ -184,7 +184,7 @@ TEST_F(File, WritersAtOnceLeaveOneWhole) {
   std::vector<std::thread> writers;
   for (char c : {'b', 'c'})
     writers.emplace_back([&, c] {
-      for (int i = 0; i < 20; ++i) write_file(path, std::string(10'000, c));
+      for (int i = 0; i < 8; ++i) write_file(path, std::string(10'000, c));
     });
   for (std::thread& writer : writers) writer.join();
   stop = true;
