@@ -1,0 +1,30 @@
+// BitwiseXor: the bits set in exactly one.
+#include "ops/logic/catalog.h"
+#include "ops/math/elementwise.h"
+
+namespace tenon::op {
+
+namespace {
+
+void samples(Samples& s) {
+  elementwise::binary_samples(s, -100, 100, {}, true, DType::i32);
+  s.bad({arg::typed({2}, DType::f32), arg::typed({2}, DType::f32)}, {},
+        "BitwiseXor: input A is f32[2]; it takes");
+}
+
+}  // namespace
+
+constinit const OpDef BitwiseXor{
+    .name = "BitwiseXor",
+    .doc = "The bits set in exactly one, broadcast.",
+    .inputs = {{"A", "T"}, {"B", "T"}},
+    .outputs = {{"C", "T"}},
+    .types = {{"T", kInts}},
+    .infer = infer_rules::broadcast_all,
+    .expand = primitive,
+    .grad = not_differentiable("bits have no slope"),
+    .onnx = {.since = 18},
+    .samples = samples,
+};
+
+}  // namespace tenon::op

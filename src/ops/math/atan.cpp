@@ -1,0 +1,32 @@
+// Atan: the inverse tangent.
+#include "ops/grad.h"
+#include "ops/math/catalog.h"
+#include "ops/math/elementwise.h"
+
+namespace tenon::op {
+
+namespace {
+
+TensorList grad(const GradContext& ctx) {
+  const Tensor& x = ctx.input(0);
+  return {ctx.grad() / (x * x + 1)};
+}
+
+void samples(Samples& s) { elementwise::unary_samples(s, -2, 2); }
+
+}  // namespace
+
+constinit const OpDef Atan{
+    .name = "Atan",
+    .doc = "The angle in (-pi/2, pi/2) whose tangent is x.",
+    .inputs = {{"input", "T"}},
+    .outputs = {{"output", "T"}},
+    .types = {{"T", kFloats}},
+    .infer = infer_rules::same_shape,
+    .expand = primitive,
+    .grad = {grad, saves::input(0)},
+    .onnx = {.since = 7},
+    .samples = samples,
+};
+
+}  // namespace tenon::op

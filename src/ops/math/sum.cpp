@@ -1,0 +1,49 @@
+// Sum: the sum of several tensors.
+#include "ops/grad.h"
+#include "ops/math/catalog.h"
+#include "ops/math/elementwise.h"
+#include "ops/onnx_node.h"
+
+namespace tenon::op {
+
+namespace {
+
+TensorList grad(const GradContext& ctx) {
+  TensorList grads = ctx.none();
+  for (size_t i = 0; i < grads.size(); ++i)
+    if (ctx.needs(i)) grads[i] = sum_to(ctx.grad(), ctx.dims(i));
+  return grads;
+}
+
+TensorList expand(const ExpandContext& ctx) {
+  Tensor sum = ctx.input(0);
+  for (size_t i = 1; i < ctx.input_count(); ++i) sum = sum + ctx.input(i);
+  return {sum};
+}
+
+void samples(Samples& s) {
+  s.add({arg::any({2, 3}), arg::any({2, 3}), arg::any({2, 3})});
+  s.add({arg::any({2, 3}), arg::any({3}), arg::any({2, 1})});
+  s.add({arg::any({3})});
+  s.add({arg::any({}), arg::any({3})});
+  s.add({arg::any({0, 3}), arg::any({3})});
+  s.bad({arg::any({2, 3}), arg::any({2})}, {}, "Sum: shapes [2, 3] and [2] cannot be broadcast");
+  s.bad({}, {}, "Sum: 0 inputs given");
+}
+
+}  // namespace
+
+constinit const OpDef Sum{
+    .name = "Sum",
+    .doc = "The sum of the inputs, broadcast.",
+    .inputs = {variadic("data_0", "T")},
+    .outputs = {{"sum", "T"}},
+    .types = {{"T", kFloats}},
+    .infer = elementwise::variadic,
+    .expand = expand,
+    .grad = {grad, saves::nothing},
+    .onnx = {.since = 8, .older = {{1, upgrade::as_is}}},
+    .samples = samples,
+};
+
+}  // namespace tenon::op
