@@ -4,28 +4,23 @@
 #include <algorithm>
 #include <cstring>
 
+#include "tensor/convert.h"
+
 namespace tenon::reference {
 
 namespace {
 
 template <class T, class Wide>
 Wide load(const void* base, int64_t index) {
-  const T value = static_cast<const T*>(base)[index];
-  if constexpr (std::is_same_v<T, f16> || std::is_same_v<T, bf16>)
-    return static_cast<Wide>(static_cast<float>(value));
+  if constexpr (std::is_same_v<T, bool>)  // any byte but 0 is true: borrowed memory may hold others
+    return static_cast<Wide>(static_cast<const uint8_t*>(base)[index] != 0);
   else
-    return static_cast<Wide>(value);
+    return convert<Wide>(static_cast<const T*>(base)[index]);
 }
 
 template <class T, class Wide>
 void store(void* base, int64_t index, Wide value) {
-  T& to = static_cast<T*>(base)[index];
-  if constexpr (std::is_same_v<T, f16> || std::is_same_v<T, bf16>)
-    to = T(static_cast<float>(value));
-  else if constexpr (std::is_same_v<T, bool>)
-    to = value != 0;
-  else
-    to = static_cast<T>(value);
+  static_cast<T*>(base)[index] = convert<T>(value);
 }
 
 template <class Fn>

@@ -1,8 +1,10 @@
 // Element access for the reference backend. Kernels there compute in one of three wide types -
 // double for all floats, int64_t and uint64_t for integers (bool as uint64_t 0 and 1) - so that one
-// loop serves every dtype; storing rounds (floats) or wraps (integers) to the tensor's type.
+// loop serves every dtype; storing rounds (floats) or wraps (integers) to the tensor's type, as
+// convert() in tensor/convert.h does.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <utility>
@@ -84,5 +86,15 @@ inline int64_t offset_of(const Shape& index, const Shape& strides) {
 
 // Row-major strides of `shape` aligned to the trailing axes of `to`, 0 where broadcast.
 Shape broadcast_strides(const Shape& shape, const Shape& to);
+
+// Visits `to` in row-major order with the offsets of N inputs: fn(linear, offsets).
+template <size_t N, class Fn>
+void for_each_broadcast(const Shape& to, const std::array<Shape, N>& strides, Fn&& fn) {
+  for_each_index(to, [&](const Shape& index, int64_t linear) {
+    std::array<int64_t, N> offsets;
+    for (size_t i = 0; i < N; ++i) offsets[i] = offset_of(index, strides[i]);
+    fn(linear, std::as_const(offsets));
+  });
+}
 
 }  // namespace tenon::reference
