@@ -62,7 +62,9 @@ void Edge::record(const OpDef& op, std::span<const Tensor* const> inputs, const 
   for (size_t i = 0; i < inputs.size(); ++i) {
     made->inputs.push_back(differentiable(*inputs[i]) ? edge_of(*inputs[i]) : Ref<Edge>());
     made->input_types.push_back(type_of(*inputs[i]));
-    if (inputs[i]->defined() && op.grad.saves.inputs >> std::min<size_t>(i, 31) & 1U)
+    if (!inputs[i]->defined()) continue;
+    // A symbolic tensor holds no data, and sizes may have to be read off it.
+    if (inputs[i]->is_symbolic() || op.grad.saves.inputs >> std::min<size_t>(i, 31) & 1U)
       made->saved_inputs[i] = save(*inputs[i]);
   }
   made->saved_outputs.resize(outputs.size());

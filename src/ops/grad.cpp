@@ -1,11 +1,22 @@
 // The phrases that gradients and expansions are written in.
 #include "ops/grad.h"
 
+#include <algorithm>
+
 #include "ops/math/catalog.h"
 #include "ops/reduce/catalog.h"
 #include "ops/shape/catalog.h"
 
 namespace tenon {
+
+namespace {
+
+// In a Reshape's target a 0 copies a size unless allowzero is set.
+bool may_be_empty(const Dims& dims) {
+  return std::ranges::any_of(dims, [](const Dim& dim) { return !dim.is_const() || dim.value() == 0; });
+}
+
+}  // namespace
 
 const Tensor& GradContext::input(size_t i) const {
   static const Tensor absent;
@@ -26,6 +37,24 @@ Tensor GradContext::grad(size_t i) const {
   for (const Tensor& known : grads_)
     if (known.defined()) return full(output_types_[i].dims, 0, output_types_[i].dtype, known);
   fail_bug(__FILE__, __LINE__, fmt::format("the gradient of {} is asked for without any", op.name));
+}
+
+Tensor GradContext::shape_of(size_t i) const {
+  if (const auto shape = to_shape(dims(i))) return Tensor::ints(std::span<const int64_t>(*shape));
+  if (inputs_[i].defined()) return op::Shape(inputs_[i]);
+  return shape_tensor(dims(i), grad());
+}
+
+Tensor GradContext::reshape(const Tensor& x, size_t i) const {
+  return op::Reshape(x, shape_of(i), may_be_empty(dims(i)) ? Attrs{{"allowzero", 1}} : Attrs());
+}
+
+std::vector<int64_t> GradContext::ints_of(size_t i) const {
+  const Tensor& tensor = input(i);
+  TENON_CHECK(!tensor.is_symbolic(), unsupported,
+              "the gradient of {} needs the elements of {}, which the graph computes; make it a constant", op.name,
+              op.inputs[i].name);
+  return tensor.to_vector<int64_t>();
 }
 
 Tensor constant_like(const Tensor& x, double value) { return Tensor::scalar(value, x.dtype()); }
@@ -57,7 +86,7 @@ Tensor full(const Dims& dims, double value, DType type, const Tensor& like) {
 }
 
 Tensor reshape_to(const Tensor& x, const Dims& dims, const Tensor& like) {
-  return op::Reshape(x, shape_tensor(dims, like));
+  return op::Reshape(x, shape_tensor(dims, like), may_be_empty(dims) ? Attrs{{"allowzero", 1}} : Attrs());
 }
 
 Tensor sum_to(const Tensor& grad, const Dims& dims) {

@@ -39,6 +39,13 @@ class GradContext : public Call {
   bool has_grad(size_t i) const { return i < grads_.size() && grads_[i].defined(); }
   // Whether somebody wants d(loss)/d(input i); skip the work if not.
   bool needs(size_t i) const { return needs_ >> (i < 31 ? i : 31) & 1U; }
+  // Shape of input i as an int64 tensor. Nothing needs to be saved for it: a symbolic size is read
+  // off the input, which a graph keeps for free, else off a gradient.
+  Tensor shape_of(size_t i) const;
+  // x, which has as many elements as input i, in its shape.
+  Tensor reshape(const Tensor& x, size_t i) const;
+  // The integers of input i, which is saved; fails (unsupported) where a graph computes them.
+  std::vector<int64_t> ints_of(size_t i) const;
   // A list of undefined gradients, one an input.
   TensorList none() const { return TensorList(input_types_.size()); }
 

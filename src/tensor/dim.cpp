@@ -279,6 +279,18 @@ bool Dim::is_unknown() const {
   });
 }
 
+bool Dim::is_nonnegative() const {
+  if (!poly_) return value_ >= 0;
+  const auto nonnegative = [](const std::shared_ptr<const dim::Atom>& atom) {
+    if (atom->kind == dim::Atom::Kind::floor_div)
+      return atom->numerator.is_nonnegative() && atom->divisor.is_nonnegative();
+    return atom->kind == dim::Atom::Kind::symbol;  // an unknown may stand for any integer
+  };
+  return std::ranges::all_of(poly_->terms, [&](const dim::Term& term) {
+    return term.factor > 0 && std::ranges::all_of(term.monomial, nonnegative);
+  });
+}
+
 Dim Dim::operator+(const Dim& other) const {
   if (is_const() && other.is_const()) return dim::add(value_, other.value_);
   return dim::to_dim(dim::add(dim::terms_of(*this), dim::terms_of(other)));

@@ -27,6 +27,8 @@ class Dim {
   // The integer; a bug if this Dim is not constant.
   int64_t value() const;
   bool is_unknown() const;  // some part of it is an unknown
+  // Provably 0 or more for all sizes, which are so themselves. False means "not provable".
+  bool is_nonnegative() const;
 
   Dim operator+(const Dim& other) const;
   Dim operator-(const Dim& other) const;
