@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <limits>
 #include <type_traits>
 
 namespace tenon::reference {
@@ -84,6 +85,26 @@ template <class Wide>
 Wide lesser_of(Wide a, Wide b) {
   if (a != a) return a;
   return a < b ? a : b;
+}
+
+// Whether a comes before b in ascending order, where NaN comes last.
+template <class Wide>
+bool less(Wide a, Wide b) {
+  return a < b || (b != b && a == a);
+}
+
+// A double as Wide: what does not fit becomes the nearest that does, and for integers NaN becomes 0.
+template <class Wide>
+Wide from_double(double value) {
+  if constexpr (std::is_same_v<Wide, double>) {
+    return value;
+  } else {
+    using Limits = std::numeric_limits<Wide>;
+    if (std::isnan(value)) return 0;
+    if (value <= static_cast<double>(Limits::lowest())) return Limits::lowest();
+    if (value >= static_cast<double>(Limits::max())) return Limits::max();
+    return static_cast<Wide>(value);
+  }
 }
 
 }  // namespace tenon::reference

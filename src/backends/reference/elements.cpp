@@ -62,6 +62,7 @@ template StoreFn<uint64_t> storer<uint64_t>(DType);
 
 void copy_elements(DType type, void* to, int64_t to_index, const void* from, int64_t from_index,
                    int64_t count) {
+  if (count == 0) return;  // empty tensors may have no memory
   if (type == DType::string) {
     std::copy_n(static_cast<const std::string*>(from) + from_index, count,
                 static_cast<std::string*>(to) + to_index);
@@ -75,6 +76,18 @@ void copy_elements(DType type, void* to, int64_t to_index, const void* from, int
 
 void copy_element(DType type, void* to, int64_t to_index, const void* from, int64_t from_index) {
   copy_elements(type, to, to_index, from, from_index, 1);
+}
+
+void clear_elements(DType type, void* base, int64_t index, int64_t count) {
+  if (count == 0) return;
+  if (type == DType::string) {
+    std::fill_n(static_cast<std::string*>(base) + index, count, std::string());
+    return;
+  }
+  // All zeros are zero bits.
+  const size_t size = size_of(type);
+  std::memset(static_cast<std::byte*>(base) + static_cast<size_t>(index) * size, 0,
+              static_cast<size_t>(count) * size);
 }
 
 Shape broadcast_strides(const Shape& shape, const Shape& to) {

@@ -63,6 +63,9 @@ void copy_element(DType type, void* to, int64_t to_index, const void* from, int6
 void copy_elements(DType type, void* to, int64_t to_index, const void* from, int64_t from_index,
                    int64_t count);
 
+// Zero, false or an empty string; every dtype.
+void clear_elements(DType type, void* base, int64_t index, int64_t count);
+
 // Visits all indices of `shape` in row-major order: fn(const Shape& index, int64_t linear).
 template <class Fn>
 void for_each_index(const Shape& shape, Fn&& fn) {
