@@ -15,11 +15,11 @@ if(TARGET tenon_program)
   install(TARGETS tenon_program)
 endif()
 
-# The insides of backends and the program's own headers are not public.
+# The insides of backends, the program's own headers and those of tests are not public.
 install(DIRECTORY "${PROJECT_SOURCE_DIR}/src/" "${PROJECT_BINARY_DIR}/gen/"
   DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/tenon"
   FILES_MATCHING PATTERN "*.h"
-  PATTERN "src/cli" EXCLUDE PATTERN "gen/cli" EXCLUDE PATTERN "kernels" EXCLUDE)
+  PATTERN "src/cli" EXCLUDE PATTERN "gen/cli" EXCLUDE PATTERN "kernels" EXCLUDE PATTERN "testing.h" EXCLUDE)
 
 install(EXPORT TenonTargets NAMESPACE Tenon:: DESTINATION "${package_dir}")
 configure_package_config_file(cmake/TenonConfig.cmake.in "${PROJECT_BINARY_DIR}/TenonConfig.cmake"

@@ -51,7 +51,8 @@ class Transform {
 using TransformPtr = std::shared_ptr<const Transform>;
 
 // The source whose items went through `transforms` in order. Random ones are keyed by (seed, epoch,
-// index of the item in `source`, place in the list), so shuffling above changes no item.
+// index of the item in `source`, place in the list), so shuffling above changes no item. Give two
+// such sources on top of each other two seeds, or they draw the same numbers.
 SourcePtr transform(SourcePtr source, std::vector<TransformPtr> transforms, uint64_t seed = 0);
 
 }  // namespace tenon::data
