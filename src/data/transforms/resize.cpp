@@ -51,27 +51,36 @@ Taps taps(int64_t from, int64_t to) {
   return result;
 }
 
+// One row to a new width: `kTogether` neighbouring channels, which start at `from` and `to`, of
+// pixels of `channels`.
+template <int kTogether, class T>
+void across(const T* from, float* to, const Taps& columns, int64_t channels) {
+  for (size_t i = 0; i < columns.first.size(); ++i, to += channels) {
+    const T* pixel = from + columns.first[i] * channels;
+    const float* weights = columns.weights.data() + static_cast<int64_t>(i) * columns.width;
+    float sum[kTogether] = {};
+    for (int64_t k = 0; k < columns.count[i]; ++k, pixel += channels)
+      for (int c = 0; c < kTogether; ++c) sum[c] += weights[k] * static_cast<float>(pixel[c]);
+    for (int c = 0; c < kTogether; ++c) to[c] = sum[c];
+  }
+}
+
 // One image: rows first into `middle` [in.height, width, channels], then columns.
 template <class T>
 void resample(const T* x, T* y, const Raster& in, const Taps& rows, const Taps& columns,
               std::vector<float>& middle) {
   const auto width = static_cast<int64_t>(columns.first.size());
   const auto height = static_cast<int64_t>(rows.first.size());
-  const int64_t channels = in.channels;
-  const int64_t stride = width * channels;
+  const int64_t stride = width * in.channels;
   middle.resize(static_cast<size_t>(in.height * stride));
-  for (int64_t r = 0; r < in.height; ++r)
-    for (int64_t i = 0; i < width; ++i) {
-      const auto at = static_cast<size_t>(i);
-      const T* from = x + (r * in.width + columns.first[at]) * channels;
-      const float* weights = columns.weights.data() + i * columns.width;
-      for (int64_t c = 0; c < channels; ++c) {
-        float sum = 0;
-        for (int64_t k = 0; k < columns.count[at]; ++k)
-          sum += weights[k] * static_cast<float>(from[k * channels + c]);
-        middle[static_cast<size_t>(r * stride + i * channels + c)] = sum;
-      }
-    }
+  for (int64_t r = 0; r < in.height; ++r) {
+    const T* from = x + r * in.width * in.channels;
+    float* to = middle.data() + r * stride;
+    if (in.channels == 3)
+      across<3>(from, to, columns, 3);
+    else
+      for (int64_t c = 0; c < in.channels; ++c) across<1>(from + c, to + c, columns, in.channels);
+  }
   std::vector<float> line(static_cast<size_t>(stride));
   for (int64_t i = 0; i < height; ++i) {
     const auto at = static_cast<size_t>(i);
