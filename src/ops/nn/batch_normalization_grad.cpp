@@ -56,13 +56,18 @@ TensorList expand(const ExpandContext& ctx) {
 }
 
 void samples(Samples& s) {
+  const auto channels = [](int64_t c) { return arg::any({c}); };
   const auto variance = [](int64_t c) { return arg::range({c}, 0.5, 2); };
-  s.add({arg::any({2, 3, 2, 2}), arg::any({2, 3, 2, 2}), arg::any({3}), arg::any({3}), variance(3)}).outputs = 3;
-  s.add({arg::any({4, 3}), arg::any({4, 3}), arg::any({3}), arg::any({3}), variance(3)}, {{"epsilon", 0.01}});
-  s.add({arg::any({3, 2, 4}), arg::any({3, 2, 4}), arg::any({2})}, {{"training_mode", 1}}).outputs = 3;
-  s.add({arg::any({4, 2}), arg::any({4, 2}), arg::any({2}), arg::any({2}), variance(2)}, {{"training_mode", 1}}).outputs =
-      2;
-  s.add({arg::any({0, 3, 2}), arg::any({0, 3, 2}), arg::any({3}), arg::any({3}), variance(3)}).outputs = 3;
+  const auto doubles = [](int64_t c, double low) { return arg::typed({c}, DType::f64, low, 2); };
+  s.add({arg::any({4, 3}), arg::any({4, 3}), channels(3), channels(3), variance(3)}, {{"epsilon", 0.01}});
+  s.add({arg::any({0, 3, 2}), arg::any({0, 3, 2}), channels(3), channels(3), variance(3)}).outputs = 3;
+  // f32 gradients of X in f64 are too coarse for finite differences.
+  Sample& coarse = s.add({arg::any({3, 2, 4}), arg::any({3, 2, 4}), channels(2)}, {{"training_mode", 1}});
+  coarse.outputs = 3;
+  coarse.grad = false;
+  s.add({arg::any({4, 2}), arg::any({4, 2}), doubles(2, -2), channels(2), variance(2)}, {{"training_mode", 1}}).outputs = 2;
+  s.add({arg::any({3, 2, 4}), arg::any({3, 2, 4}), doubles(2, -2)}, {{"training_mode", 1}}).outputs = 3;
+  s.add({arg::any({2, 3, 2, 2}), arg::any({2, 3, 2, 2}), doubles(3, -2), doubles(3, -2), doubles(3, 0.5)}).outputs = 3;
   s.bad({arg::any({4, 2}), arg::any({4, 2}), arg::any({2})}, {}, "mean and var are missing");
   s.bad({arg::any({4, 3}), arg::any({4, 2}), arg::any({2})}, {{"training_mode", 1}}, "both must have the same shape");
   s.bad({arg::any({4, 2}), arg::any({4, 2}), arg::any({3})}, {{"training_mode", 1}}, "scale is f32[3]");

@@ -3,6 +3,7 @@
 #include "ops/nn/norm_rules.h"
 #include "ops/nn/precision.h"
 #include "ops/nn/windows.h"
+#include "ops/onnx_node.h"
 #include "ops/samples.h"
 #include "ops/shape/catalog.h"
 

@@ -2,6 +2,7 @@
 #include "ops/nn/catalog.h"
 #include "ops/nn/norm_rules.h"
 #include "ops/nn/precision.h"
+#include "ops/onnx_node.h"
 #include "ops/samples.h"
 
 namespace tenon::op {
@@ -25,8 +26,6 @@ TensorList expand(const ExpandContext& ctx) {
   return {(m.centered * (m.inv_std * channel(1)) + channel(2)).to(x.dtype())};
 }
 
-TensorList upgrade_1(const OnnxNode& node) { return upgrade::as_is(norm_rules::without_consumed_inputs(node)); }
-
 void samples(Samples& s) {
   s.add({arg::any({2, 3, 2, 4}), arg::any({3}), arg::any({3})});
   s.add({arg::any({2, 2, 5}), arg::any({2}), arg::any({2})}, {{"epsilon", 0.1}});
@@ -48,7 +47,7 @@ constinit const OpDef InstanceNormalization{
     .infer = infer,
     .expand = expand,
     .grad = through_expansion,
-    .onnx = {.since = 6, .older = {{1, upgrade_1}}},
+    .onnx = {.since = 6, .older = {{1, upgrade::as_is}}},
     .samples = samples,
 };
 

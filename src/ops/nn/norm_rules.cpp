@@ -55,10 +55,4 @@ DType stash_type(const Call& call) {
   return static_cast<DType>(type);
 }
 
-OnnxNode without_consumed_inputs(const OnnxNode& node) {
-  OnnxNode plain = node;
-  plain.attrs = node.attrs.without("consumed_inputs");
-  return plain;
-}
-
 }  // namespace tenon::norm_rules

@@ -3,7 +3,6 @@
 
 #include "ops/grad.h"
 #include "ops/infer.h"
-#include "ops/onnx_node.h"
 
 namespace tenon::norm_rules {
 
@@ -28,8 +27,5 @@ void check_broadcasts(const InferContext& ctx, size_t at, std::string_view role,
 
 // The type of statistics: what stash_type (1: f32, 16: bf16) says. Fails (usage) on another number.
 DType stash_type(const Call& call);
-
-// Node without the attribute consumed_inputs, by which opset 1 allowed computing in place.
-OnnxNode without_consumed_inputs(const OnnxNode& node);
 
 }  // namespace tenon::norm_rules
