@@ -1,8 +1,10 @@
 // Running calls: look the signature up, allocate the outputs, run, tell who records.
 #include "runtime/dispatch.h"
 
+#include <algorithm>
 #include <array>
 #include <atomic>
+#include <bit>
 #include <memory>
 #include <unordered_map>
 
@@ -200,7 +202,20 @@ void compute(const OpDef& op, Inputs inputs, const Attrs& attrs, std::span<Tenso
   }
 }
 
+// Whether the gradient reads outputs past those that are asked for (Dropout's mask).
+bool saves_more(const OpDef& op, size_t asked) {
+  const uint32_t saved = op.grad.saves.outputs;
+  return saved != saves::all_outputs.outputs && asked < 32 && saved >> asked != 0;
+}
+
 void apply_to(const OpDef& op, Inputs inputs, const Attrs& attrs, std::span<Tensor> outputs) {
+  if (state.grad && saves_more(op, outputs.size()) &&
+      std::any_of(inputs.begin(), inputs.end(), [](const Tensor* input) { return input->requires_grad(); })) {
+    TensorList more(static_cast<size_t>(std::bit_width(op.grad.saves.outputs)));
+    apply_to(op, inputs, attrs, more);
+    std::move(more.begin(), more.begin() + static_cast<ptrdiff_t>(outputs.size()), outputs.begin());
+    return;
+  }
   for (const Tensor* input : inputs) {
     if (!input->defined() || !input->is_symbolic()) continue;
     TensorList list = static_cast<Symbol&>(*input->symbol()).record(op, inputs, attrs, outputs.size());
