@@ -31,7 +31,7 @@ TensorList grad(const GradContext& ctx) {
   TensorList grads = ctx.none();
   if (ctx.has_input(2) && ctx.needs(2)) grads[2] = conv_rules::channel_sum(dy);
 
-  Shape starts, ends, axes;
+  tenon::Shape starts, ends, axes;  // op::Shape is an operator
   for (size_t i = 0; i < windows.rank(); ++i) {
     if (windows.pads_end[i] >= 0) continue;
     windows.input[i] += windows.pads_end[i];

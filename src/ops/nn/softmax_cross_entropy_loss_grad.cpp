@@ -29,7 +29,7 @@ TensorList expand(const ExpandContext& ctx) {
   const Dim classes = scores.dims()[1];
   TENON_CHECK(classes.is_const(), unsupported, "SoftmaxCrossEntropyLoss: scores have an unknown number of classes; "
                                                "fix it to differentiate the loss");
-  Shape column(scores.rank() - 1, 1);
+  tenon::Shape column(scores.rank() - 1, 1);
   column[0] = classes.value();
   const Tensor axis = Tensor::ints({1});
   const Tensor one_hot = Equal(Unsqueeze(targets.labels, axis), Tensor::arange(classes.value()).view(column));
