@@ -80,6 +80,17 @@ TEST(Idx, MakesASource) {
                  "2 labels for the 3 images");
 }
 
+TEST(Idx, ReadsFashionMnist) {
+  const std::string folder = "/usr/share/datasets/fashion-mnist/";
+  if (!exists(folder)) GTEST_SKIP() << "the Debian package dataset-fashion-mnist is not installed";
+  const SourcePtr source = idx_source({.images = folder + "t10k-images-idx3-ubyte.gz",
+                                       .labels = folder + "t10k-labels-idx1-ubyte.gz"});
+  EXPECT_EQ(source->size(), 10000);
+  EXPECT_EQ(source->schema().str(), "image: u8 [28, 28], label: i64 []");
+  EXPECT_EQ(source->read_batch(std::vector<int64_t>{0, 1, 2, 3})["label"].to_vector<int64_t>(),
+            (std::vector<int64_t>{9, 2, 1, 1}));
+}
+
 TEST(Idx, NamesThePackageOfAMissingDataSet) {
   EXPECT_FAILURE(
       idx_source({.images = "/usr/share/datasets/no-such-set/images.gz"}),
