@@ -119,7 +119,7 @@ TEST_P(AllOps, WrongCallsGetTheAnnouncedError) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Catalogue, AllOps, testing::ValuesIn(op::all().begin(), op::all().end()),
-                         [](const auto& info) { return std::string(info.param->name); });
+                         [](const auto& tested) { return std::string(tested.param->name); });
 
 }  // namespace
 

@@ -146,7 +146,7 @@ TEST_P(Gradients, SecondDerivativesMatch) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Catalogue, Gradients, testing::ValuesIn(op::all().begin(), op::all().end()),
-                         [](const auto& info) { return std::string(info.param->name); });
+                         [](const auto& tested) { return std::string(tested.param->name); });
 
 }  // namespace
 

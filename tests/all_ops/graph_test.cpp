@@ -143,7 +143,7 @@ TEST_P(InGraphs, DifferentiatedGraphAgreesWithEager) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Catalogue, InGraphs, testing::ValuesIn(op::all().begin(), op::all().end()),
-                         [](const auto& info) { return std::string(info.param->name); });
+                         [](const auto& tested) { return std::string(tested.param->name); });
 
 }  // namespace
 
