@@ -92,6 +92,11 @@ InferContext::InferContext(const OpDef& op, const Attrs& attrs, std::span<const 
                            size_t output_count)
     : Call{op, attrs}, inputs_(inputs), outputs_(output_count) {}
 
+const TensorType& InferContext::absent() {
+  static const TensorType nothing;
+  return nothing;
+}
+
 std::optional<std::vector<int64_t>> InferContext::ints_of(size_t i) const {
   if (!has_input(i)) return std::nullopt;
   if (inputs_[i].constant.defined() && is_int(inputs_[i].dtype))

@@ -34,12 +34,13 @@ class InferContext : public Call {
 
   size_t input_count() const { return inputs_.size(); }
   bool has_input(size_t i) const { return i < inputs_.size() && inputs_[i].dtype != DType::undefined; }
-  const TensorType& input(size_t i) const { return inputs_[i]; }
-  DType dtype(size_t i) const { return inputs_[i].dtype; }
-  const Dims& dims(size_t i) const { return inputs_[i].dims; }
-  size_t rank(size_t i) const { return inputs_[i].dims.size(); }
+  // An input past the last one given is absent: of undefined dtype and rank 0.
+  const TensorType& input(size_t i) const { return i < inputs_.size() ? inputs_[i] : absent(); }
+  DType dtype(size_t i) const { return input(i).dtype; }
+  const Dims& dims(size_t i) const { return input(i).dims; }
+  size_t rank(size_t i) const { return input(i).dims.size(); }
   // Elements of an integer input; nothing when they are not known yet.
-  const std::optional<std::vector<Dim>>& values(size_t i) const { return inputs_[i].values; }
+  const std::optional<std::vector<Dim>>& values(size_t i) const { return input(i).values; }
   // All elements as plain integers, when all are known.
   std::optional<std::vector<int64_t>> ints_of(size_t i) const;
   // Normalises a possibly negative axis of input `i`, or fails naming the range.
@@ -65,9 +66,11 @@ class InferContext : public Call {
     if (!ok) fail(format, std::forward<Args>(args)...);
   }
   // "f32[2, 3]" of input i, for messages.
-  std::string str(size_t i) const { return inputs_[i].str(); }
+  std::string str(size_t i) const { return input(i).str(); }
 
  private:
+  static const TensorType& absent();
+
   std::span<const TensorType> inputs_;
   std::vector<TensorType> outputs_;
 };
