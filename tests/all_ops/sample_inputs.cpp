@@ -193,9 +193,16 @@ std::string difference(const Tensor& actual, const Tensor& expected, Tolerance t
 
 std::string difference(const TensorList& actual, const TensorList& expected) {
   if (actual.size() != expected.size()) return fmt::format("{} outputs instead of {}", actual.size(), expected.size());
+  // Outputs of mixed types are as good as the least precise of them.
+  Tolerance loosest{0, 0};
+  for (const Tensor& tensor : expected) {
+    if (!tensor.defined()) continue;
+    const Tolerance own = tolerance_of(tensor.dtype());
+    if (own.relative > loosest.relative) loosest = own;
+  }
   for (size_t i = 0; i < actual.size(); ++i) {
-    const std::string text =
-        difference(actual[i], expected[i], expected[i].defined() ? tolerance_of(expected[i].dtype()) : Tolerance{0, 0});
+    const bool is_exact = expected[i].defined() && !is_float(expected[i].dtype());
+    const std::string text = difference(actual[i], expected[i], is_exact ? Tolerance{0, 0} : loosest);
     if (!text.empty()) return fmt::format("output {}: {}", i, text);
   }
   return "";

@@ -15,7 +15,7 @@ void samples(Samples& s) {
   s.add({x({}), x({3})});
   s.add({x({0, 3}), x({3})});
   s.bad({x({2, 3}), x({2})}, {}, "And: shapes [2, 3] and [2] cannot be broadcast");
-  s.bad({arg::any({2}), arg::any({2})}, {}, "And: input A is f32[2]; it takes bool");
+  s.bad({arg::typed({2}, DType::f32), arg::any({2})}, {}, "And: input A is f32[2]; it takes bool");
 }
 
 }  // namespace

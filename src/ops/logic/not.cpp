@@ -11,7 +11,7 @@ void samples(Samples& s) {
   s.add({arg::typed({2, 3}, DType::boolean, 0, 1)});
   s.add({arg::typed({}, DType::boolean, 0, 1)});
   s.add({arg::typed({0}, DType::boolean, 0, 1)});
-  s.bad({arg::any({2})}, {}, "Not: input X is f32[2]; it takes bool");
+  s.bad({arg::typed({2}, DType::f32)}, {}, "Not: input X is f32[2]; it takes bool");
 }
 
 }  // namespace

@@ -44,7 +44,7 @@ void samples(Samples& s) {
          arg::fixed(Tensor::strings({"a", "b"}, {2})), arg::fixed(Tensor::strings({"c"}, {1}))});
   s.bad({condition({2, 3}), arg::any({2}), arg::any({})}, {},
         "Where: shapes [2, 3] and [2] and [] cannot be broadcast");
-  s.bad({arg::any({2}), arg::any({2}), arg::any({2})}, {},
+  s.bad({arg::typed({2}, DType::f32), arg::any({2}), arg::any({2})}, {},
         "Where: input condition is f32[2]; it takes bool");
   s.bad({condition({2}), arg::typed({2}, DType::f32), arg::typed({2}, DType::i32)}, {},
         "cast one so that both have one type");
