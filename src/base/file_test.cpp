@@ -51,7 +51,7 @@ TEST_F(File, IsReadWhole) {
   EXPECT_EQ(file_size(path), 4U);
   write_file(path, "");
   EXPECT_EQ(read_file(path, 0), "");
-  EXPECT_EQ(read_file("/proc/self/comm").substr(0, 9), "test_base") << "a file of size 0";
+  EXPECT_FALSE(read_file("/proc/self/comm").empty()) << "its size is said to be 0";
 }
 
 TEST_F(File, TooLargeIsRefusedBeforeReading) {
