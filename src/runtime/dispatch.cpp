@@ -111,10 +111,11 @@ const PreparedCall* lookup(const OpDef& op, Inputs inputs, const Attrs& attrs, s
 
 constexpr size_t kInlinePorts = 8;
 
-// Pointers to the first elements; holds row-major copies of strided inputs while the kernel runs.
+// Pointers to the first elements, null for ports past the last one given; holds row-major copies of
+// strided inputs while the kernel runs.
 struct Arguments {
-  std::array<const void*, kInlinePorts> few_in;
-  std::array<void*, kInlinePorts> few_out;
+  std::array<const void*, kInlinePorts> few_in{};
+  std::array<void*, kInlinePorts> few_out{};
   std::vector<const void*> many_in;
   std::vector<void*> many_out;
   TensorList copies;
@@ -134,7 +135,8 @@ struct Arguments {
 };
 
 void run_kernel(const PreparedCall& call, Inputs inputs, std::span<Tensor> outputs) {
-  Arguments args(inputs.size(), outputs.size());
+  Arguments args(std::max(inputs.size(), call.op->inputs.size()),
+                 std::max(outputs.size(), call.op->outputs.size()));
   for (size_t i = 0; i < inputs.size(); ++i) {
     const Tensor& input = *inputs[i];
     if (!input.defined()) {
