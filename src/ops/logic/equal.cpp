@@ -15,7 +15,7 @@ Dim equal(const Dim& a, const Dim& b) {
   if (a == b) return 1;
   if (a.is_const() && b.is_const()) return 0;
   const auto apart = [](const Dim& size, const Dim& number) {
-    return number.is_const() && number.value() < 0 && elementwise::never_negative(size);
+    return number.is_const() && number.value() < 0 && size.is_nonnegative();
   };
   return apart(a, b) || apart(b, a) ? Dim(0) : Dim::unknown();
 }

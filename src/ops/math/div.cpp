@@ -14,7 +14,7 @@ namespace {
 Dim divide(const Dim& a, const Dim& b) {
   if (!b.is_const() || b.value() == 0) return Dim::unknown();
   if (a.is_const()) return b.value() == -1 ? Dim(0) - a : Dim(a.value() / b.value());
-  if (b.value() < 0 || !elementwise::never_negative(a)) return Dim::unknown();
+  if (b.value() < 0 || !a.is_nonnegative()) return Dim::unknown();
   return a.floor_div(b);
 }
 

@@ -53,12 +53,6 @@ void variadic(InferContext& ctx, Dim (*fn)(const Dim&, const Dim&)) {
   ctx.output_values(0, std::move(values));
 }
 
-bool never_negative(const Dim& dim) {
-  if (dim.is_const()) return dim.value() >= 0;
-  // Sizes are not negative, so only a minus sign can make a polynomial over them negative.
-  return !dim.is_unknown() && dim.str().find('-') == std::string::npos;
-}
-
 void unary_samples(Samples& s, double low, double high, const Attrs& attrs) {
   s.add({arg::range({2, 3}, low, high)}, attrs);
   s.add({arg::range({}, low, high)}, attrs);

@@ -24,9 +24,6 @@ inline const Dim& at(const std::vector<Dim>& values, size_t i) {
 // The common length of values that were broadcast, when no input has more than one axis.
 std::optional<size_t> known_count(const InferContext& ctx);
 
-// True only if `dim` cannot be negative, whatever sizes its symbols stand for.
-bool never_negative(const Dim& dim);
-
 // One input with values in [low, high]: several ranks, an empty one, a wrong type.
 void unary_samples(Samples& s, double low, double high, const Attrs& attrs = {});
 // As above, on both sides of a kink of the function but not at it; across it without gradients.

@@ -10,11 +10,14 @@ namespace tenon::op {
 
 namespace {
 
+// Integers are scaled by integers of their own sign.
 void check_scale(const InferContext& ctx, std::string_view attr) {
+  if (is_float(ctx.dtype(0))) return;
   const double scale = ctx.f(attr);
-  ctx.check(is_float(ctx.dtype(0)) || (std::trunc(scale) == scale && std::fabs(scale) < 0x1p31),
-            "{} is {} and A is {}; with integers it must be a whole number", attr, scale,
-            ctx.str(0));
+  const bool is_unsigned = is_unsigned_int(ctx.dtype(0));
+  ctx.check(std::trunc(scale) == scale && std::fabs(scale) < 0x1p31 && (!is_unsigned || scale >= 0),
+            "{} is {} and A is {}; use a whole number{}", attr, scale, name(ctx.dtype(0)),
+            is_unsigned ? ", 0 or more" : "");
 }
 
 void infer_shape(InferContext& ctx) {
@@ -107,7 +110,9 @@ void samples(Samples& s) {
     s.add({arg::any({2, 3}), arg::any({3, 4}), arg::any(c)});
   s.add({arg::any({2, 3}), arg::any({3, 4})});
   s.add({arg::any({2, 3}), arg::any({3, 4})}, {{"alpha", 2.0}});
-  s.add({arg::any({2, 3}), arg::any({3, 4}), arg::any({4})}, {{"alpha", 3.0}, {"beta", -2.0}});
+  s.add({arg::any({2, 3}), arg::any({3, 4}), arg::any({4})}, {{"alpha", 3.0}, {"beta", 2.0}});
+  s.add({arg::any({2, 3}), arg::any({3, 4}), arg::any({4})}, {{"beta", -2.0}}).types =
+      kFloats | kSignedInts;
   s.add({arg::any({2, 3}), arg::any({3, 4}), arg::any({4})}, {{"alpha", 0.5}, {"beta", 0.25}})
       .types = kFloats;
   s.add({arg::any({0, 3}), arg::any({3, 4}), arg::any({4})});
@@ -117,7 +122,9 @@ void samples(Samples& s) {
   s.bad({arg::any({2, 3}), arg::any({3, 4}), arg::any({3})}, {},
         "does not broadcast to the product's [2, 4]");
   s.bad({arg::typed({2, 3}, DType::i32), arg::typed({3, 4}, DType::i32)}, {{"alpha", 0.5}},
-        "it must be a whole number");
+        "Gemm: alpha is 0.5 and A is i32; use a whole number");
+  s.bad({arg::typed({2, 3}, DType::u32), arg::typed({3, 4}, DType::u32)}, {{"beta", -1.0}},
+        "use a whole number, 0 or more");
 }
 
 }  // namespace

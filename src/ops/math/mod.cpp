@@ -11,7 +11,7 @@ namespace {
 
 // Rounding does not matter where nothing is negative.
 Dim remainder(const Dim& a, const Dim& b) {
-  if (!b.is_const() || b.value() <= 0 || !elementwise::never_negative(a)) return Dim::unknown();
+  if (!b.is_const() || b.value() <= 0 || !a.is_nonnegative()) return Dim::unknown();
   return a.is_const() ? Dim(a.value() % b.value()) : a - a.floor_div(b) * b;
 }
 

@@ -76,14 +76,11 @@ Prepared gemm(const PrepareContext& ctx) {
     return make_kernel([=](const RunContext& run) {
       const In<Wide> x(type, run.in[0]), y(type, run.in[1]);
       const Out<Wide> z(type, run.out[0]);
-      // With integers, alpha and beta are whole numbers; negative ones wrap around.
-      const auto by = [](double scale) {
-        return static_cast<Wide>(std::is_same_v<Wide, double> ? scale
-                                                              : static_cast<int64_t>(scale));
-      };
+      // With integers, both are whole numbers.
+      const auto scale_a = static_cast<Wide>(alpha), scale_c = static_cast<Wide>(beta);
       for_each_index(shape, [&](const Shape& at, int64_t i) {
-        Wide sum = multiply(by(alpha), dot(x, left, y, right, at[0], at[1], inner));
-        if (biased) sum = add(sum, multiply(by(beta), In<Wide>(type, run.in[2])[offset_of(at, c)]));
+        Wide sum = multiply(scale_a, dot(x, left, y, right, at[0], at[1], inner));
+        if (biased) sum = add(sum, multiply(scale_c, In<Wide>(type, run.in[2])[offset_of(at, c)]));
         z.set(i, sum);
       });
     });
