@@ -131,6 +131,7 @@ Prepared prepare_grad(const PrepareContext& ctx) {
                  {DNNL_ARG_MEAN, mean},
                  {DNNL_ARG_VARIANCE, variance},
                  {DNNL_ARG_SCALE, scale},
+                 {DNNL_ARG_SHIFT, scale},  // asked for, not read
                  {DNNL_ARG_DIFF_SRC, kernel->output(0, bd.diff_src_desc())},
                  {DNNL_ARG_DIFF_SCALE, result(1)},
                  {DNNL_ARG_DIFF_SHIFT, result(2)}});
