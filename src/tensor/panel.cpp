@@ -10,6 +10,7 @@ namespace tenon {
 namespace {
 
 constexpr size_t kMaxElement = 16;
+constexpr int64_t kTile = 32;  // side of the tiles of transpositions that convert
 
 // Elements are moved as bytes of a fixed number: no alignment is assumed.
 template <size_t kBytes>
@@ -35,20 +36,89 @@ void copy_rows(const std::byte* from, std::byte* to, const Panel& p) {
 
 // Reads `rows` elements side by side from each of `columns` places, writes them as rows.
 template <size_t kBytes>
-void transpose_tile(const std::byte* from, int64_t from_column, std::byte* to, int64_t to_row, int64_t rows,
-                    int64_t columns) {
+void transpose_elements(const std::byte* from, int64_t from_column, std::byte* to, int64_t to_row, int64_t rows,
+                        int64_t columns) {
   for (int64_t i = 0; i < rows; ++i)
     for (int64_t j = 0; j < columns; ++j)
       move_element<kBytes>(from + i * int64_t{kBytes} + j * from_column, to + i * to_row + j * int64_t{kBytes});
 }
 
+// Squares of four or two elements in vectors of 16 bytes; __builtin_shufflevector is GCC's and Clang's.
+using Vector32 = uint32_t __attribute__((vector_size(16)));
+using Vector64 = uint64_t __attribute__((vector_size(16)));
+
+template <class Vector>
+Vector load(const std::byte* from) {
+  Vector v;
+  std::memcpy(&v, from, sizeof v);
+  return v;
+}
+template <class Vector>
+void store(std::byte* to, Vector v) {
+  std::memcpy(to, &v, sizeof v);
+}
+
+void transpose_square_4(const std::byte* from, int64_t from_column, std::byte* to, int64_t to_row) {
+  const auto a = load<Vector32>(from), b = load<Vector32>(from + from_column);
+  const auto c = load<Vector32>(from + 2 * from_column), d = load<Vector32>(from + 3 * from_column);
+  const Vector32 ac_low = __builtin_shufflevector(a, c, 0, 4, 1, 5), ac_high = __builtin_shufflevector(a, c, 2, 6, 3, 7);
+  const Vector32 bd_low = __builtin_shufflevector(b, d, 0, 4, 1, 5), bd_high = __builtin_shufflevector(b, d, 2, 6, 3, 7);
+  store(to, __builtin_shufflevector(ac_low, bd_low, 0, 4, 1, 5));
+  store(to + to_row, __builtin_shufflevector(ac_low, bd_low, 2, 6, 3, 7));
+  store(to + 2 * to_row, __builtin_shufflevector(ac_high, bd_high, 0, 4, 1, 5));
+  store(to + 3 * to_row, __builtin_shufflevector(ac_high, bd_high, 2, 6, 3, 7));
+}
+
+void transpose_square_8(const std::byte* from, int64_t from_column, std::byte* to, int64_t to_row) {
+  const auto a = load<Vector64>(from), b = load<Vector64>(from + from_column);
+  store(to, __builtin_shufflevector(a, b, 0, 2));
+  store(to + to_row, __builtin_shufflevector(a, b, 1, 3));
+}
+
+template <size_t kBytes>
+void transpose_tile(const std::byte* from, int64_t from_column, std::byte* to, int64_t to_row, int64_t rows,
+                    int64_t columns) {
+  constexpr int64_t kSide = kBytes == 4 ? 4 : kBytes == 8 ? 2 : 1;
+  constexpr auto kSize = static_cast<int64_t>(kBytes);
+  if constexpr (kSide == 1) {
+    transpose_elements<kBytes>(from, from_column, to, to_row, rows, columns);
+  } else {
+    const int64_t whole_rows = rows / kSide * kSide, whole_columns = columns / kSide * kSide;
+    for (int64_t i = 0; i < whole_rows; i += kSide) {
+      for (int64_t j = 0; j < whole_columns; j += kSide) {
+        const std::byte* source = from + i * kSize + j * from_column;
+        std::byte* target = to + i * to_row + j * kSize;
+        if constexpr (kSide == 4)
+          transpose_square_4(source, from_column, target, to_row);
+        else
+          transpose_square_8(source, from_column, target, to_row);
+      }
+    }
+    transpose_elements<kBytes>(from + whole_columns * from_column, from_column, to + whole_columns * kSize, to_row,
+                               whole_rows, columns - whole_columns);
+    transpose_elements<kBytes>(from + whole_rows * kSize, from_column, to + whole_rows * to_row, to_row,
+                               rows - whole_rows, columns);
+  }
+}
+
+// Tiles are read into a buffer run by run first. Runs are long, since each is on a page of its own, and
+// element by element the runs of a large power of two apart would evict each other from the cache.
 template <size_t kBytes>
 void transpose(const std::byte* from, std::byte* to, const Panel& p) {
-  for (int64_t i = 0; i < p.rows; i += kTile)
-    for (int64_t j = 0; j < p.columns; j += kTile)
-      transpose_tile<kBytes>(from + i * p.from_row + j * p.from_column, p.from_column,
-                             to + i * p.to_row + j * p.to_column, p.to_row, std::min(kTile, p.rows - i),
-                             std::min(kTile, p.columns - j));
+  constexpr int64_t kRows = std::min<int64_t>(kTransposedRows, 1024 / int64_t{kBytes});
+  constexpr auto kColumn = kRows * int64_t{kBytes};
+  constexpr int64_t kColumns = 16384 / kColumn;
+  alignas(64) std::array<std::byte, kColumn * kColumns> tile;
+  for (int64_t i = 0; i < p.rows; i += kRows) {
+    const int64_t rows = std::min(kRows, p.rows - i);
+    for (int64_t j = 0; j < p.columns; j += kColumns) {
+      const int64_t columns = std::min(kColumns, p.columns - j);
+      const std::byte* source = from + i * p.from_row + j * p.from_column;
+      for (int64_t k = 0; k < columns; ++k)
+        std::memcpy(tile.data() + k * kColumn, source + k * p.from_column, static_cast<size_t>(rows) * kBytes);
+      transpose_tile<kBytes>(tile.data(), kColumn, to + i * p.to_row + j * p.to_column, p.to_row, rows, columns);
+    }
+  }
 }
 
 struct Moves {
@@ -131,6 +201,8 @@ void convert_transposed(const std::byte* from, std::byte* to, const Panel& p) {
 }
 
 }  // namespace
+
+int64_t whole_rows(const Panel& panel) { return is_transposition(panel) ? kTransposedRows : 1; }
 
 CopyPanel choose_copy(const Panel& panel) {
   if (rows_are_blocks(panel) && panel.columns > 1) return copy_rows;

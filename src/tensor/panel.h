@@ -19,8 +19,9 @@ struct Panel {
 };
 using CopyPanel = void (*)(const std::byte* from, std::byte* to, const Panel& panel);
 
-// Tiles are squares of this side; splitting a transposed panel elsewhere costs speed only.
-inline constexpr int64_t kTile = 32;
+// A panel is best split between threads at multiples of this many rows; elsewhere costs speed only.
+inline constexpr int64_t kTransposedRows = 256;
+int64_t whole_rows(const Panel& panel);
 
 // The fastest way for elements of one type: rows as blocks, transposition (source columns as
 // blocks) by tiles, or one element at a time.

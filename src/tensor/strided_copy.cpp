@@ -44,7 +44,8 @@ void copy_panels(const CopyAxes& axes, const Panel& panel, CopyPanel copy, const
   const bool by_rows = panel.rows > 1;
   const int64_t length = by_rows ? panel.rows : panel.columns;
   int64_t strip = std::max<int64_t>(kStripBytes / (by_rows ? panel.columns * element : element), 1);
-  strip = std::min((strip + kTile - 1) / kTile * kTile, length);
+  const int64_t whole = by_rows ? whole_rows(panel) : 1;
+  strip = std::min((strip + whole - 1) / whole * whole, length);
   const int64_t strips = (length + strip - 1) / strip;
   const int64_t items = panels * strips;
 
