@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <cstring>
 #include <optional>
 #include <utility>
@@ -12,6 +13,7 @@
 #include "backends/cpu/rows.h"
 #include "backends/cpu/strided.h"
 #include "base/threads.h"
+#include "tensor/strided_copy.h"
 
 namespace tenon::cpu {
 
@@ -110,7 +112,13 @@ struct Feed {
   int64_t wide = 0;     // ... as the loop reads it
   ConvertFn convert = nullptr;
   Walk walk;            // when neither scalar nor direct
+  // Elements far apart and too many to stay in the caches (transpositions) are first copied, tile
+  // by tile, to the scratch memory; from there on the operand is direct.
+  std::optional<StridedCopy> copy;
+  int64_t copied_to = 0;
 };
+// Bytes from which an operand counts as too many.
+constexpr int64_t kGatheredBytes = 65536;
 
 // Everything else: operands are gathered and converted into buffers, chunk by chunk; results that
 // exceed the caches are streamed out of one.
@@ -128,6 +136,9 @@ struct Chunks final : Kernel {
   StreamFn stream = nullptr;
 
   void run(const RunContext& ctx) const override {
+    for (size_t i = 0; i < feeds.size(); ++i)
+      if (feeds[i].copy)
+        feeds[i].copy->run(ctx.in[i], static_cast<std::byte*>(ctx.scratch) + feeds[i].copied_to);
     parallel_for(0, count, std::max(grain, kChunk),
                  [&](int64_t begin, int64_t end) { run_range(ctx, begin, end); });
   }
@@ -143,7 +154,8 @@ struct Chunks final : Kernel {
                     int64_t n, std::byte* values, std::byte* raw) const {
     const Feed& feed = feeds[i];
     if (!feed.present) return nullptr;
-    const void* from = ctx.in[i];
+    const void* from =
+        feed.copy ? static_cast<const std::byte*>(ctx.scratch) + feed.copied_to : ctx.in[i];
     if (feed.direct) {
       from = static_cast<const std::byte*>(from) + at * feed.size;
     } else if (!feed.scalar) {
@@ -260,6 +272,15 @@ Layout lay_out(const PrepareContext& ctx) {
   return layout;
 }
 
+bool is_scattered(const Feed& feed) {
+  const Shape& strides = feed.walk.strides[0];
+  if (std::abs(strides.back()) <= 1) return false;
+  int64_t bytes = feed.size;
+  for (size_t axis = 0; axis < feed.walk.rank(); ++axis)
+    if (strides[axis] != 0) bytes *= feed.walk.dims[axis];
+  return bytes >= kGatheredBytes;
+}
+
 std::unique_ptr<Kernel> make_chunks(const PrepareContext& ctx, const ElementLoop& loop,
                                     const ElementAttrs& attrs, const Layout& layout, bool fold,
                                     ElementFn last) {
@@ -291,6 +312,13 @@ std::unique_ptr<Kernel> make_chunks(const PrepareContext& ctx, const ElementLoop
       feed.wide = static_cast<int64_t>(size_of(loop_type(loop, i, fold)));
       feed.convert = half_conversion(spec.dtype, loop_type(loop, i, fold));
       all_scalar = all_scalar && feed.scalar;
+      if (!feed.scalar && !feed.direct && is_scattered(feed)) {
+        feed.copy.emplace(layout.dims, spec.dtype, layout.strides[i], spec.dtype,
+                          layout.dims.row_major_strides());
+        feed.direct = true;
+        feed.copied_to = static_cast<int64_t>(kernel->scratch_bytes);
+        kernel->scratch_bytes += static_cast<size_t>((kernel->count * feed.size + 63) / 64 * 64);
+      }
     }
     kernel->feeds.push_back(feed);
   }

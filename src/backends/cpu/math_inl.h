@@ -37,16 +37,20 @@ HWY_INLINE V at_least(D d, V x, float low) {
   return hn::IfThenElse(hn::Lt(x, hn::Set(d, low)), hn::Set(d, low), x);
 }
 
-// x = n*ln(2) + r with |r| <= ln(2)/2: gives n and e^r - 1. The two parts of ln(2) are Cody and
-// Waite's (Software Manual for the Elementary Functions, 1980): n*high is exact without an FMA.
+// x = n*ln(2) + r with |r| <= ln(2)/2: gives e^r - 1 from x and n. The two parts of ln(2) are Cody
+// and Waite's (Software Manual for the Elementary Functions, 1980): n*high is exact without an FMA.
 template <class D, class V = hn::Vec<D>>
-HWY_INLINE V exp_reduced(D d, V x, V& n) {
-  n = hn::Round(hn::Mul(x, hn::Set(d, 1.44269504F)));
+HWY_INLINE V expm1_of_rest(D d, V x, V n) {
   V r = hn::NegMulAdd(n, hn::Set(d, 0.693359375F), x);
   r = hn::NegMulAdd(n, hn::Set(d, -2.12194440e-4F), r);
   const V p = polynomial(d, r, 0.499999934F, 0.166665206F, 0.041668388F, 8.36871688e-3F,
                          1.38145996e-3F);
   return hn::MulAdd(hn::Mul(r, r), p, r);
+}
+template <class D, class V = hn::Vec<D>>
+HWY_INLINE V exp_reduced(D d, V x, V& n) {
+  n = hn::Round(hn::Mul(x, hn::Set(d, 1.44269504F)));
+  return expm1_of_rest(d, x, n);
 }
 
 // 2^n for integral n in [-126, 127].
@@ -57,12 +61,16 @@ HWY_INLINE V power_of_two(D d, V n) {
       d, hn::ShiftLeft<23>(hn::Add(hn::ConvertTo(di, n), hn::Set(di, int32_t{127}))));
 }
 
-// e^x for x in [-87.3, 88]: 1 ULP.
+// e^x for x in [-87.3, 88]: 1 ULP. Adding 1.5*2^23 rounds to an integer, which then stands in the
+// low bits; shifted, it is added to the exponent.
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE V exp_bounded(D d, V x) {
-  V n;
-  const V e = hn::Add(hn::Set(d, 1.0F), exp_reduced(d, x, n));
-  return hn::Mul(e, power_of_two(d, n));
+  const hn::RebindToSigned<D> di;
+  const V magic = hn::Set(d, 0x1.8p23F);
+  const V shifted = hn::MulAdd(x, hn::Set(d, 1.44269504F), magic);
+  const V e = hn::Add(hn::Set(d, 1.0F), expm1_of_rest(d, x, hn::Sub(shifted, magic)));
+  return hn::BitCast(
+      d, hn::Add(hn::BitCast(di, e), hn::ShiftLeft<23>(hn::BitCast(di, shifted))));
 }
 
 // e^x for x <= 0: 1 ULP above -87.3, 0 below. What softmax needs.
@@ -74,6 +82,8 @@ HWY_INLINE V exp_nonpositive(D d, V x) {
 // e^x for all x, subnormal results included: 1 ULP.
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE V exp(D d, V x) {
+  const auto ordinary = hn::And(hn::Gt(x, hn::Set(d, -87.3F)), hn::Lt(x, hn::Set(d, 88.0F)));
+  if (HWY_LIKELY(hn::AllTrue(d, ordinary))) return exp_bounded(d, x);
   x = at_least(d, at_most(d, x, 89.0F), -104.0F);
   V n;
   const V e = hn::Add(hn::Set(d, 1.0F), exp_reduced(d, x, n));

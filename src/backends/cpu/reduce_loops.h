@@ -12,7 +12,7 @@ namespace tenon::cpu {
 enum class Fold : uint8_t { sum, sum_abs, sum_square, sum_exp, prod, max, min };
 
 // Longest run of one call, and rows of one call.
-inline constexpr size_t kReduceRun = 4096;
+inline constexpr size_t kReduceRun = 1024;
 inline constexpr size_t kReduceRows = 64;
 
 // One type's loops for one fold. Wide is double for floats and int64_t for integers, passed as the

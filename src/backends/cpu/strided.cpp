@@ -122,6 +122,11 @@ void Gather::next(void* to, int64_t count) {
   auto* y = static_cast<std::byte*>(to);
   const size_t last = dims_.rank() - 1;
   while (count > 0) {
+    if (const int64_t done = next_repeated(y, count); done > 0) {
+      y += static_cast<size_t>(done) * element_size_;
+      count -= done;
+      continue;
+    }
     const int64_t run = std::min(count, dims_[last] - index_[last]);
     const std::byte* x = base_ + offset_ * static_cast<int64_t>(element_size_);
     if (strides_[last] == 1) {
@@ -139,14 +144,38 @@ void Gather::next(void* to, int64_t count) {
     count -= run;
     index_[last] += run;
     offset_ += run * strides_[last];
-    for (size_t axis = last; index_[axis] == dims_[axis]; --axis) {
-      offset_ -= index_[axis] * strides_[axis];
-      index_[axis] = 0;
-      if (axis == 0) break;  // the end: a next call would start over
-      ++index_[axis - 1];
-      offset_ += strides_[axis - 1];
-    }
+    carry(last);
   }
+}
+
+void Gather::carry(size_t axis) {
+  for (; index_[axis] == dims_[axis]; --axis) {
+    offset_ -= index_[axis] * strides_[axis];
+    index_[axis] = 0;
+    if (axis == 0) break;  // the end: a next call would start over
+    ++index_[axis - 1];
+    offset_ += strides_[axis - 1];
+  }
+}
+
+int64_t Gather::next_repeated(std::byte* to, int64_t count) {
+  const size_t last = dims_.rank() - 1;
+  if (last == 0 || strides_[last - 1] != 0 || index_[last] != 0) return 0;
+  const int64_t period = dims_[last];
+  const int64_t repeats = std::min(count / period, dims_[last - 1] - index_[last - 1]);
+  if (repeats < 4) return 0;
+  const auto* x = base_ + offset_ * static_cast<int64_t>(element_size_);
+  const auto bytes = static_cast<size_t>(period) * element_size_;
+  for (int64_t i = 0; i < period; ++i)
+    std::memcpy(to + static_cast<size_t>(i) * element_size_,
+                x + i * strides_[last] * static_cast<int64_t>(element_size_), element_size_);
+  // What is there is doubled until all is.
+  const size_t all = bytes * static_cast<size_t>(repeats);
+  for (size_t have = bytes; have < all; have *= 2)
+    std::memcpy(to + have, to, std::min(have, all - have));
+  index_[last - 1] += repeats;
+  carry(last - 1);
+  return repeats * period;
 }
 
 }  // namespace tenon::cpu

@@ -46,6 +46,11 @@ class Gather {
   void next(void* to, int64_t count);
 
  private:
+  // Takes the index over to the outer axes where `axis` is through.
+  void carry(size_t axis);
+  // A short row that the axis outside it repeats: as many whole ones as fit; 0 elsewhere.
+  int64_t next_repeated(std::byte* to, int64_t count);
+
   Shape dims_, strides_, index_;
   size_t element_size_;
   const std::byte* base_;
