@@ -36,6 +36,10 @@ Tensor Recorder::input(std::string name, DType type, Dims dims) {
   return tensor_of(graph_.add_input(std::move(name), type, std::move(dims)));
 }
 
+Tensor Recorder::input(std::string name, TensorType type) {
+  return tensor_of(graph_.add_input(std::move(name), std::move(type)));
+}
+
 Tensor Recorder::tensor_of(ValueId id) {
   const TensorType& type = graph_.value(id).type;
   return Tensor::symbolic(type.dtype, type.dims, Ref<Attachment>(make_ref<TracedValue>(shared_from_this(), id)));

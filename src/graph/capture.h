@@ -38,6 +38,7 @@ class Recorder : public std::enable_shared_from_this<Recorder> {
   static std::shared_ptr<Recorder> create(std::string graph_name, const NamedTensors& names = {});
 
   Tensor input(std::string name, DType type, Dims dims);
+  Tensor input(std::string name, TensorType type);  // whose rank may be unknown
   // The graph value behind a tensor: its own when symbolic, else a constant made from it.
   ValueId value_of(const Tensor& tensor, const std::string& name = {});
   // The symbolic tensor of a value that already is in the graph.

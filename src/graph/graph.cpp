@@ -39,7 +39,11 @@ ValueId Graph::add_input(std::string value_name, DType type, Dims dims) {
   TensorType value_type;
   value_type.dtype = type;
   value_type.dims = std::move(dims);
-  const ValueId id = add_value(std::move(value_name), std::move(value_type));
+  return add_input(std::move(value_name), std::move(value_type));
+}
+
+ValueId Graph::add_input(std::string value_name, TensorType type) {
+  const ValueId id = add_value(std::move(value_name), std::move(type));
   inputs.push_back(id);
   return id;
 }

@@ -52,6 +52,7 @@ class Graph : public Subgraph {
   // A name that is taken gets a number behind it; an empty one is made up.
   ValueId add_value(std::string value_name, TensorType type);
   ValueId add_input(std::string value_name, DType type, Dims dims);
+  ValueId add_input(std::string value_name, TensorType type);
   ValueId add_constant(std::string value_name, Tensor contents, bool parameter = false);
   // Infers the outputs' types; new values are made for them and named after the node.
   NodeId add_node(const OpDef& op, const Attrs& attrs, std::vector<ValueId> node_inputs,

@@ -1,0 +1,130 @@
+// Reading data sets, running models, comparing.
+#include "formats/onnx/backend_tests.h"
+
+#include <onnx/onnx_pb.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/file.h"
+#include "formats/onnx/import.h"
+#include "formats/onnx/tensors.h"
+#include "graph/interpreter.h"
+
+namespace tenon::formats {
+
+namespace {
+
+bool agree(double got, double expected, const Tolerance& tolerance) {
+  if (std::isnan(expected) || std::isnan(got)) return std::isnan(expected) && std::isnan(got);
+  if (std::isinf(expected) || std::isinf(got)) return got == expected;
+  return std::abs(got - expected) <= tolerance.absolute + tolerance.relative * std::abs(expected);
+}
+
+std::string shown(double value) { return fmt::format("{:.9g}", value); }
+std::string shown(int64_t value) { return std::to_string(value); }
+std::string shown(const std::string& value) { return "\"" + value + "\""; }
+
+template <class T, class Agree>
+std::optional<std::string> compare(const Tensor& got, const Tensor& expected, const Agree& same) {
+  const std::vector<T> a = got.to_vector<T>(), b = expected.to_vector<T>();
+  size_t first = 0, count = 0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    if (same(a[i], b[i])) continue;
+    if (!count++) first = i;
+  }
+  if (!count) return std::nullopt;
+  return fmt::format("{} of {} elements differ, the first at {}: {} instead of {}", count, a.size(), first, shown(a[first]),
+                     shown(b[first]));
+}
+
+std::optional<std::string> compare_complex(const Tensor& got, const Tensor& expected, const Tolerance& tolerance) {
+  const Tensor a = got.contiguous(), b = expected.contiguous();
+  for (int64_t i = 0; i < 2 * a.numel(); ++i) {
+    const auto part = [&](const Tensor& t) {
+      return t.dtype() == DType::c64 ? static_cast<double>(static_cast<const float*>(t.raw())[i])
+                                     : static_cast<const double*>(t.raw())[i];
+    };
+    if (!agree(part(a), part(b), tolerance))
+      return fmt::format("element {} differs: {} instead of {}", i / 2, shown(part(a)), shown(part(b)));
+  }
+  return std::nullopt;
+}
+
+Tensor read_pb(const std::string& path) {
+  const std::string bytes = read_file(path);
+  ::onnx::TensorProto proto;
+  TENON_CHECK(proto.ParseFromString(bytes), data, "{}: this is no TensorProto; the file is damaged", path);
+  ExternalData none;
+  return read_tensor(proto, none, path);
+}
+
+TensorList read_all(const std::string& folder, std::string_view stem) {
+  TensorList list;
+  while (true) {
+    const std::string path = fmt::format("{}/{}_{}.pb", folder, stem, list.size());
+    if (!exists(path)) return list;
+    list.push_back(read_pb(path));
+  }
+}
+
+std::optional<std::string> run_data_set(const graph::Graph& graph, const std::string& folder, const Tolerance& tolerance,
+                                        const RunGraph& run) {
+  const TensorList inputs = read_all(folder, "input"), expected = read_all(folder, "output");
+  TENON_CHECK(expected.size() == graph.outputs.size(), data, "{}: it has {} outputs, but the model has {}", folder,
+              expected.size(), graph.outputs.size());
+  const TensorList outputs = run ? run(graph, inputs) : graph::Interpreter(graph).run(inputs);
+  for (size_t i = 0; i < outputs.size(); ++i)
+    if (const auto why = difference(outputs[i], expected[i], tolerance))
+      return fmt::format("output {}: {}", graph.value(graph.outputs[i]).name, *why);
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<std::string> difference(const Tensor& got, const Tensor& expected, const Tolerance& tolerance) {
+  if (!got.defined() || !expected.defined()) return got.defined() == expected.defined() ? std::nullopt : std::optional<std::string>("one is absent");
+  if (got.dtype() != expected.dtype() || got.shape() != expected.shape())
+    return fmt::format("{}{} instead of {}{}", name(got.dtype()), got.shape().str(), name(expected.dtype()), expected.shape().str());
+  if (got.dtype() == DType::string)
+    return compare<std::string>(got, expected, std::equal_to<>());
+  if (got.dtype() == DType::c64 || got.dtype() == DType::c128) return compare_complex(got, expected, tolerance);
+  if (is_float(got.dtype()))
+    return compare<double>(got, expected, [&](double a, double b) { return agree(a, b, tolerance); });
+  return compare<int64_t>(got, expected, std::equal_to<>());
+}
+
+std::vector<BackendTest> find_backend_tests(const std::string& folder) {
+  std::vector<BackendTest> tests;
+  for (const DirectoryEntry& entry : list_directory(folder))
+    if (entry.kind == EntryKind::directory && exists(fmt::format("{}/{}/model.onnx", folder, entry.name)))
+      tests.push_back({entry.name, folder + "/" + entry.name});
+  return tests;
+}
+
+BackendResult run_backend_test(const BackendTest& test, const Tolerance& tolerance, const RunGraph& run) {
+  using Verdict = BackendResult::Verdict;
+  try {
+    const std::string path = test.folder + "/model.onnx";
+    BackendResult result;
+    result.obstacles = import_obstacles(path);
+    if (!result.obstacles.empty()) {
+      result.verdict = Verdict::not_applicable;
+      return result;
+    }
+    const graph::Graph graph = import_onnx(path);
+    size_t sets = 0;
+    for (const DirectoryEntry& entry : list_directory(test.folder)) {
+      if (entry.kind != EntryKind::directory || !entry.name.starts_with("test_data_set_")) continue;
+      ++sets;
+      if (auto why = run_data_set(graph, test.folder + "/" + entry.name, tolerance, run))
+        return {Verdict::failed, fmt::format("{}: {}", entry.name, *why), {}};
+    }
+    if (!sets) return {Verdict::failed, "it has no data sets", {}};
+    return result;
+  } catch (const std::exception& error) {
+    return {Verdict::failed, error.what(), {}};
+  }
+}
+
+}  // namespace tenon::formats

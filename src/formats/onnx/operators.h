@@ -1,0 +1,46 @@
+// Which of an ONNX model's operators Tenon knows, and in which form a node of some opset is written.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <unordered_set>
+#include <vector>
+
+#include "ops/op.h"
+
+namespace onnx {
+class ModelProto;
+class TypeProto;
+}  // namespace onnx
+
+namespace tenon::formats {
+
+class Functions;
+
+// The operator of that name in ONNX; null where Tenon has none.
+const OpDef* find_operator(std::string_view name, std::string_view domain);
+// "Conv", or with its domain: "ai.onnx.ml.Scaler".
+std::string operator_label(std::string_view name, std::string_view domain);
+
+// How to read a node: as a canonical call (upgrade is null), or by rewriting it.
+struct OperatorForm {
+  const OpDef* op = nullptr;
+  UpgradeFn upgrade = nullptr;
+};
+// Opset 0 (the file names none) reads as the newest. Fails (unsupported) where that opset has no such
+// operator; `where` names the node.
+OperatorForm form_of(std::string_view name, std::string_view domain, int opset, std::string_view where);
+
+// Fails (unsupported) at the first node whose operator is neither in the catalogue nor a function.
+void refuse_unknown_operators(const ::onnx::ModelProto& model, const Functions& functions, std::string_view label);
+// See import_obstacles().
+std::vector<std::string> find_obstacles(const ::onnx::ModelProto& model, const Functions& functions);
+
+// Initialisers that training must leave alone: those whose values decide shapes, and the running
+// statistics of BatchNormalization.
+std::unordered_set<std::string> fixed_initializers(const ::onnx::ModelProto& model);
+
+// "tensor", "sequence", ...
+std::string_view kind_of_type(const ::onnx::TypeProto& type);
+
+}  // namespace tenon::formats
