@@ -1,6 +1,6 @@
-// Checkpoints: a model, and where its training stands, in one safetensors file. Parameters and buffers
-// are "model.<name>", the optimiser's state is "optimizer.<name>"; the rest is metadata: "tenon.model",
-// "tenon.state" (JSON) and "tenon.recipe" (YAML).
+// Checkpoints: a model, and where its training stands, in one safetensors file. Parameters and
+// buffers are "model.<name>", the optimiser's state is "optimizer.<name>"; the rest is metadata:
+// "tenon.model", "tenon.state" (JSON) and "tenon.recipe" (YAML).
 #pragma once
 
 #include <cstdint>
@@ -20,7 +20,6 @@ namespace tenon::train {
 // What the model is, for those that load it without the program that trained it.
 struct ModelInfo {
   std::string recipe = {};  // YAML that describes model and data; empty where there is none
-  std::string folder = {};  // that paths in the recipe are relative to
   std::string input = "image";
   std::string target = "label";
   DType input_type = DType::f32;

@@ -46,14 +46,15 @@ struct Evaluation {
   int64_t items = 0;
   std::optional<double> loss, accuracy;
   double seconds = 0;
-  std::vector<std::string> classes;              // names, where the source knows them
-  std::vector<std::vector<int64_t>> confusion;   // [truth][predicted]
-  std::vector<Prediction> predictions;           // in the order of the source
+  std::vector<std::string> classes;             // names, where the source knows them
+  std::vector<std::vector<int64_t>> confusion;  // [truth][predicted]
+  std::vector<Prediction> predictions;          // in the order of the source
 };
 
 Evaluation evaluate(const Predict& predict, const data::SourcePtr& source,
                     const EvaluateOptions& options = {});
-Evaluation evaluate(nn::Module& model, const data::SourcePtr& source, const EvaluateOptions& options = {});
+Evaluation evaluate(nn::Module& model, const data::SourcePtr& source,
+                    const EvaluateOptions& options = {});
 
 // Without the predictions of single items.
 Json to_json(const Evaluation& evaluation);

@@ -57,27 +57,29 @@ struct FitOptions {
   int64_t epochs = 1;
   std::string input = "image";
   std::string target = "label";
-  bool classification = true;                            // measures accuracy
-  std::shared_ptr<const nn::Schedule> schedule = {};     // by step; none: the rate stays
-  double clip_norm = 0;                                  // scales gradients to this norm at most; 0: as they are
-  data::SourcePtr validation = {};                       // evaluated after each epoch
+  bool classification = true;                         // measures accuracy
+  std::shared_ptr<const nn::Schedule> schedule = {};  // by step; none: the rate stays
+  double clip_norm = 0;             // scales gradients to this norm at most; 0: as they are
+  data::SourcePtr validation = {};  // evaluated after each epoch
   int64_t validation_batch = 256;
-  // Decides what is best: a name of EpochRecord::values. "": the validation's accuracy, or what of it there is.
+  // Decides what is best: a name of EpochRecord::values. "": the validation's accuracy, or what of
+  // it there is.
   std::string watch = {};
-  int64_t patience = 0;      // epochs without improvement before it stops; 0: never
+  int64_t patience = 0;  // epochs without improvement before it stops; 0: never
   CheckpointOptions checkpoint = {};
-  ModelInfo info = {};       // kept in checkpoints
-  // Goes on where a checkpoint stood, bit for bit. Fails (data) when it does not fit model, optimiser or loader.
+  ModelInfo info = {};  // kept in checkpoints
+  // Goes on where a checkpoint stood, bit for bit. Fails (data) when it does not fit model,
+  // optimiser or loader.
   const Checkpoint* resume = nullptr;
   std::vector<CallbackPtr> callbacks = {};
   bool progress = true;
-  // When it is cancelled, or Ctrl-C arrives (base/cancellation.h), the step under way is finished, a checkpoint
-  // saved, and fit fails (cancelled), saying so.
+  // When it is cancelled, or Ctrl-C arrives (base/cancellation.h), the step under way is finished,
+  // a checkpoint saved, and fit fails (cancelled), saying so.
   Cancellation cancellation = Cancellation(true);
 };
 
-// Trains `model` by `optimizer` on the loader's batches. Returns all epochs of the run, those before a
-// resumption included. The rate of `optimizer` is the base that the schedule multiplies.
+// Trains `model` by `optimizer` on the loader's batches. Returns all epochs of the run, those
+// before a resumption included. The rate of `optimizer` is the base that the schedule multiplies.
 History fit(nn::Module& model, const Loss& loss, nn::Optimizer& optimizer, data::Loader& loader,
             const FitOptions& options = {});
 

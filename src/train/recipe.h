@@ -44,10 +44,10 @@ struct Split {
 };
 
 struct Recipe {
-  std::string name;      // of the run
-  std::string text;      // YAML, overrides included
+  std::string name;  // of the run
+  std::string text;  // YAML, overrides included
   uint64_t seed = 0;
-  std::string output;    // folder; "" where the recipe names none
+  std::string output;             // folder; "" where the recipe names none
   Split train, validation, test;  // undefined where the recipe has none
   data::LoaderOptions loader;
   ModelInfo info;
@@ -58,8 +58,9 @@ struct Recipe {
   FitOptions fit;
 };
 
-// Reads data and makes model (after seeding the process's random numbers), loss and optimiser. Fails (data) with
-// file, line, what is wrong and what to write instead; nothing in the recipe goes unread.
+// Reads data and makes model (after seeding the process's random numbers), loss and optimiser.
+// Fails (data) with file, line, what is wrong and what to write instead; nothing in the recipe goes
+// unread.
 Recipe load_recipe(const std::string& path, const RecipeOptions& options = {});
 Recipe make_recipe(Config config, const RecipeOptions& options = {});
 
@@ -68,10 +69,13 @@ struct RecipeData {
   Split split;
   Loss loss;
   bool classification = true;
+  std::string input, target;  // fields
 };
-RecipeData load_recipe_data(Config config, std::string_view split, const RecipeOptions& options = {});
+RecipeData load_recipe_data(Config config, std::string_view split,
+                            const RecipeOptions& options = {});
 
 // The model of a checkpoint, with its weights, in eval mode. Fails (usage) when it has no recipe.
-std::shared_ptr<nn::Module> load_model(const Checkpoint& checkpoint, const ModelFactories& models = {});
+std::shared_ptr<nn::Module> load_model(const Checkpoint& checkpoint,
+                                       const ModelFactories& models = {});
 
 }  // namespace tenon::train

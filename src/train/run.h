@@ -1,5 +1,5 @@
-// What the program's verbs do with recipes and model files: train, evaluate, export, show. A model file is a
-// checkpoint (.safetensors) or an ONNX model (.onnx), told apart by the ending.
+// What the program's verbs do with recipes and model files: train, evaluate, export, show. A model
+// file is a checkpoint (.safetensors) or an ONNX model (.onnx), told apart by the ending.
 #pragma once
 
 #include <cstdint>
@@ -16,11 +16,12 @@ namespace tenon::train {
 
 // -- tenon train ---------------------------------------------------------------------------------
 struct TrainOptions {
-  std::string recipe;       // path
+  std::string recipe;          // path
   RecipeOptions options = {};  // --set, model classes
-  std::string output = {};  // --output; else the recipe's, else runs/<name>
-  bool resume = false;      // --resume: from last.safetensors of the output folder
-  bool if_changed = false;  // --if-changed: nothing is done when recipe, program and data are those of a finished run
+  std::string output = {};     // --output; else the recipe's, else runs/<name>
+  bool resume = false;         // --resume: from last.safetensors of the output folder
+  bool if_changed = false;  // --if-changed: nothing is done when recipe, program and data are those
+                            // of a finished run
   bool report = true;       // report.html (--no-report)
   std::vector<CallbackPtr> callbacks = {};
 };
@@ -35,8 +36,9 @@ struct TrainResult {
   History history;
   std::optional<Evaluation> test;  // of `checkpoint`, where the recipe has test data
 };
-// Writes last.safetensors, best.safetensors, history.json, events.out.tfevents.*, recipe.yaml, result.json and report.html.
-// A run that was stopped fails (cancelled); its message says how to go on.
+// Writes last.safetensors, best.safetensors, history.json, events.out.tfevents.*, recipe.yaml,
+// result.json and report.html. A run that was stopped fails (cancelled); its message says how to go
+// on.
 TrainResult train_recipe(const TrainOptions& options);
 Json to_json(const TrainResult& result);
 
@@ -55,12 +57,12 @@ struct ExportRequest {
   std::string checkpoint;
   std::string output;  // model.onnx
   int opset = 17;
-  std::string input_name = "";   // "": the name of the data's field ("image")
+  std::string input_name = "";  // "": the name of the data's field ("image")
   std::string output_name = "logits";
   std::map<int64_t, std::string> dynamic = {{0, "batch"}};  // axes of the input by number
   ModelFactories models = {};
-  // Loads the file again and compares it with the checkpoint on so many items of its recipe's test data (random ones
-  // where there are none); 0: no check.
+  // Loads the file again and compares it with the checkpoint on so many items of its recipe's test
+  // data (random ones where there are none); 0: no check.
   int64_t check_items = 0;
   double tolerance = 1e-4;
 };
