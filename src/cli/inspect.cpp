@@ -1,0 +1,131 @@
+// tenon inspect: what a model file holds.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "base/table.h"
+#include "base/text.h"
+#include "cli/catalog.h"
+#include "cli/model_inputs.h"
+#include "cli/verb.h"
+#include "formats/onnx/import.h"
+#include "formats/safetensors.h"
+#include "tensor/npy.h"
+
+namespace tenon::cli {
+
+namespace {
+
+constexpr std::string_view kExamples =
+    "  tenon inspect model.onnx --dim batch=8\n"
+    "  tenon inspect checkpoint.safetensors --json\n"
+    "  tenon inspect model.onnx --graph\n";
+
+struct Options {
+  std::string path;
+  std::vector<std::string> sizes;
+  bool graph = false;
+};
+
+Json ports(const graph::Graph& graph, const std::vector<graph::ValueId>& ids) {
+  Json list = Json::array();
+  for (graph::ValueId id : ids) {
+    const graph::Value& value = graph.value(id);
+    Json shape = Json::array();
+    for (const Dim& dim : value.type.dims) {
+      if (dim.is_const()) shape.push_back(dim.value());
+      else shape.push_back(dim.str());
+    }
+    list.push_back({{"name", value.name}, {"dtype", name(value.type.dtype)}, {"shape", value.type.ranked ? shape : Json()}});
+  }
+  return list;
+}
+
+int inspect_onnx(const Options& options, const Globals& globals) {
+  const graph::Graph graph = formats::import_onnx(options.path);
+  if (options.graph) {
+    std::printf("%s", graph.str().c_str());
+    return 0;
+  }
+  Dim::Bindings sizes = parse_sizes(options.sizes);
+  for (graph::ValueId id : graph.inputs)
+    for (const Dim& dim : graph.value(id).type.dims)
+      for (const std::string& symbol : dim.symbols()) sizes.emplace(symbol, 1);
+  const auto flops = graph.flops(sizes);
+  double total = 0;
+  for (const auto& [op, count] : flops) total += count;
+  std::map<std::string, int64_t> nodes;
+  for (const graph::Node& node : graph.nodes()) ++nodes[std::string(node.op->name)];
+
+  if (globals.json) {
+    Json by_operator = Json::array();
+    for (const auto& [op, count] : flops) by_operator.push_back({{"op", op}, {"nodes", nodes[op]}, {"flops", count}});
+    print_json({{"file", options.path}, {"format", "onnx"}, {"name", graph.name}, {"inputs", ports(graph, graph.inputs)},
+                {"outputs", ports(graph, graph.outputs)}, {"nodes", graph.nodes().size()},
+                {"parameters", graph.parameter_count()}, {"flops", total}, {"operators", by_operator}});
+    return 0;
+  }
+  Table table({"", "name", "type"});
+  for (graph::ValueId id : graph.inputs) table.row({"input", graph.value(id).name, graph.value(id).type.str()});
+  for (graph::ValueId id : graph.outputs) table.row({"output", graph.value(id).name, graph.value(id).type.str()});
+  std::printf("%s\n", table.str().c_str());
+  Table work({"operator", "nodes", "MFLOP", "share"});
+  for (size_t column = 1; column < 4; ++column) work.align(column, terminal::Align::right);
+  for (const auto& [op, count] : flops)
+    work.row({op, std::to_string(nodes[op]), fmt::format("{:.3f}", count * 1e-6),
+              fmt::format("{:.1f} %", total > 0 ? 100 * count / total : 0)});
+  std::printf("%s\n%zu nodes, %ld parameters, %.3f MFLOP", work.str().c_str(), graph.nodes().size(),
+              static_cast<long>(graph.parameter_count()), total * 1e-6);
+  std::vector<std::string> assumed;
+  for (const auto& [symbol, size] : sizes) assumed.push_back(fmt::format("{}={}", symbol, size));
+  std::printf("%s\n", assumed.empty() ? "" : (" with " + text::join(assumed, ", ") + " (--dim NAME=SIZE for another)").c_str());
+  return 0;
+}
+
+int inspect_safetensors(const Options& options, const Globals& globals) {
+  const formats::SafetensorsFile file(options.path);
+  int64_t elements = 0;
+  Json list = Json::array();
+  Table table({"tensor", "type", "shape"});
+  for (const auto& entry : file.entries()) {
+    elements += entry.shape.numel();
+    list.push_back({{"name", entry.name}, {"dtype", name(entry.dtype)}, {"shape", entry.shape.vector()}});
+    table.row({entry.name, std::string(name(entry.dtype)), entry.shape.str()});
+  }
+  if (globals.json) {
+    print_json({{"file", options.path}, {"format", "safetensors"}, {"tensors", list}, {"elements", elements}, {"metadata", file.metadata()}});
+  } else {
+    std::printf("%s\n%zu tensors, %ld elements\n", table.str().c_str(), file.entries().size(), static_cast<long>(elements));
+    for (const auto& [key, value] : file.metadata()) std::printf("%s: %s\n", key.c_str(), value.substr(0, 200).c_str());
+  }
+  return 0;
+}
+
+int inspect_npy(const Options& options, const Globals& globals) {
+  const Tensor tensor = npy::read_file(options.path);
+  if (globals.json)
+    print_json({{"file", options.path}, {"format", "npy"}, {"dtype", name(tensor.dtype())}, {"shape", tensor.shape().vector()}});
+  else
+    std::printf("%s\n", tensor.str().c_str());
+  return 0;
+}
+
+Run define(CLI::App& app, const Globals& globals) {
+  auto options = std::make_shared<Options>();
+  app.add_option("file", options->path, "A .onnx, .safetensors or .npy file")->required();
+  app.add_option("--dim", options->sizes, "NAME=SIZE of a symbolic axis, for the operation counts (else 1)");
+  app.add_flag("--graph", options->graph, "Print the graph as text");
+  return [options, &globals] {
+    if (options->path.ends_with(".safetensors")) return inspect_safetensors(*options, globals);
+    if (options->path.ends_with(".npy")) return inspect_npy(*options, globals);
+    return inspect_onnx(*options, globals);
+  };
+}
+
+}  // namespace
+
+constinit const Verb inspect{"inspect", Stage::ship, "Show a model's inputs, outputs, operators, parameters and FLOPs.",
+                             kExamples, define};
+
+}  // namespace tenon::cli

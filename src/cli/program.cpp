@@ -1,0 +1,179 @@
+// The program around its verbs: global options, help, errors and exit codes.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/terminal.h"
+#include "base/text.h"
+#include "base/threads.h"
+#include "base/trace.h"
+#include "base/version.h"
+#include "cli/catalog.h"
+#include "cli/verb.h"
+#include "runtime/dispatch.h"
+
+namespace tenon::cli {
+
+namespace {
+
+constexpr std::string_view kExitCodes =
+    "Exit codes: 0 done, 1 the thing asked about is not so, 2 wrong usage, 3 bad data, 4 unsupported,\n"
+    "5 resource (memory, disk, files), 70 a bug in Tenon, 130 stopped.";
+
+std::string_view title(Stage stage) {
+  switch (stage) {
+    case Stage::train: return "Train";
+    case Stage::ship: return "Ship";
+    case Stage::know: return "Know";
+  }
+  return "";
+}
+
+void print_overview() {
+  std::printf("tenon %s - from raw data to a service, in one program\n\nUsage: tenon VERB [options]\n", kVersion.data());
+  for (Stage stage : {Stage::train, Stage::ship, Stage::know}) {
+    std::printf("\n%s\n", std::string(title(stage)).c_str());
+    for (const Verb* verb : verbs())
+      if (verb->stage == stage)
+        std::printf("  %-10s %s\n", std::string(verb->name).c_str(), std::string(verb->doc).c_str());
+  }
+  std::printf("\n`tenon VERB --help` explains one. %s\n", std::string(kExitCodes).c_str());
+}
+
+struct Settings : Globals {
+  int threads = 0;
+  std::string backend = "automatic";
+  bool quiet = false;
+};
+
+void add_globals(CLI::App& app, Settings& settings) {
+  app.add_flag("--json", settings.json, "Print one JSON document on standard output and nothing else there");
+  app.add_option("--threads", settings.threads, "Threads inside an operator")->check(CLI::PositiveNumber);
+  app.add_option("--backend", settings.backend, "Which kernels may run")
+      ->check(CLI::IsMember({"automatic", "cpu", "reference", "expansion"}));
+  app.add_flag("--explain", settings.explain, "Say which kernel each operator took, and why better ones refused");
+  app.add_option("--trace", settings.trace, "Write a Chrome trace (for ui.perfetto.dev) to this file");
+  app.add_flag("--quiet", settings.quiet, "No progress, warnings or notes");
+}
+
+Backend backend_of(const std::string& name) {
+  if (name == "cpu") return Backend::cpu;
+  if (name == "reference") return Backend::reference;
+  return name == "expansion" ? Backend::expansion : Backend::automatic;
+}
+
+void report(const Error& error, bool json) {
+  std::fprintf(stderr, "%s %s\n", terminal::styled("tenon:", terminal::Style::red, terminal::kStderr).c_str(), error.what());
+  if (!json) return;
+  print_json({{"error", {{"kind", info(error.kind()).name}, {"message", error.message()}, {"contexts", error.contexts()}}}});
+}
+
+void print_choices() {
+  for (const Choice& choice : take_choices()) {
+    std::fprintf(stderr, "%s -> %s\n", choice.call.c_str(), choice.kernel.c_str());
+    for (const std::string& refusal : choice.refusals) std::fprintf(stderr, "    %s\n", refusal.c_str());
+  }
+}
+
+int run_verb(const Settings& settings, const Run& run) {
+  if (settings.threads > 0) set_thread_count(settings.threads);
+  if (settings.quiet) set_log_level(LogLevel::error);
+  const BackendScope backend(backend_of(settings.backend));
+  set_explain(settings.explain);
+  if (!settings.trace.empty()) trace::start();
+  const int code = run();
+  if (settings.explain) print_choices();
+  if (!settings.trace.empty()) {
+    trace::stop();
+    trace::write_chrome_trace(settings.trace);
+  }
+  return code;
+}
+
+// "did you mean" for an option of the verb.
+std::string nearest_option(const CLI::App& app, const std::string& word) {
+  std::vector<std::string> names;
+  for (const CLI::Option* option : app.get_options())
+    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+  return text::did_you_mean(word.substr(0, word.find('=')), names);
+}
+
+Error usage_error(const CLI::ParseError& error, const CLI::App& app, std::string_view verb) {
+  std::string message = error.what();
+  for (char& c : message)
+    if (c == '\n') c = ' ';
+  for (const std::string& word : app.remaining())
+    if (const std::string near = nearest_option(app, word); word.starts_with("-") && !near.empty())
+      message += fmt::format("; did you mean {}?", near);
+  return Error(ErrorKind::usage, fmt::format("{}: {}; see `tenon {} --help`", verb, message, verb));
+}
+
+int run_named(const Verb& verb, int argc, const char* const* argv, Settings& settings) {
+  CLI::App app{std::string(verb.doc), "tenon " + std::string(verb.name)};
+  add_globals(app, settings);
+  const Run run = verb.define(app, settings);
+  app.footer(fmt::format("Examples:\n{}\n{}", verb.examples, kExitCodes));
+  try {
+    app.parse(argc - 1, argv + 1);
+  } catch (const CLI::CallForHelp&) {
+    std::printf("%s", app.help().c_str());
+    return 0;
+  } catch (const CLI::ParseError& error) {
+    throw usage_error(error, app, verb.name);
+  }
+  return run_verb(settings, run);
+}
+
+const Verb& find_verb(std::string_view name) {
+  std::vector<std::string_view> known;
+  for (const Verb* verb : verbs()) {
+    if (verb->name == name) return *verb;
+    known.push_back(verb->name);
+  }
+  const std::string near = text::did_you_mean(name, known);
+  fail(ErrorKind::usage, "there is no verb '{}'; {}", name,
+       near.empty() ? "`tenon --help` lists them" : fmt::format("did you mean '{}'?", near));
+}
+
+}  // namespace
+
+void print_json(const Json& document) {
+  std::printf("%s\n", document.dump(2, ' ', false, Json::error_handler_t::replace).c_str());
+  std::fflush(stdout);
+}
+
+int run_program(int argc, const char* const* argv) {
+  Settings settings;
+  for (int i = 1; i < argc; ++i)
+    if (std::string_view(argv[i]) == "--json") settings.json = true;
+  try {
+    const std::string_view first = argc > 1 ? argv[1] : "--help";
+    if (first == "--help" || first == "-h" || first == "help") {
+      if (argc > 2 && first == "help") {
+        const char* help[] = {argv[0], argv[2], "--help"};
+        return run_named(find_verb(argv[2]), 3, help, settings);
+      }
+      print_overview();
+      return 0;
+    }
+    if (first == "--version") {
+      std::printf("tenon %s\n", kVersion.data());
+      return 0;
+    }
+    TENON_CHECK(!first.starts_with("-"), usage, "options come after the verb: tenon VERB {}", first);
+    return run_named(find_verb(first), argc, argv, settings);
+  } catch (const Error& error) {
+    report(error, settings.json);
+    return info(error.kind()).exit_code;
+  } catch (const std::bad_alloc&) {
+    report(Error(ErrorKind::resource, "out of memory; use a smaller batch or model"), settings.json);
+    return info(ErrorKind::resource).exit_code;
+  } catch (const std::exception& error) {
+    report(Error(ErrorKind::bug, fmt::format("{}; this is a bug in Tenon, please report it", error.what())), settings.json);
+    return info(ErrorKind::bug).exit_code;
+  }
+}
+
+}  // namespace tenon::cli
