@@ -232,7 +232,7 @@ TEST_F(RecipeTest, SaysWhatIsWrong) {
       << refusal("  - linaer: 3");
   EXPECT_NE(refusal("  - linear: {bias: false}").find("linear needs out"), std::string::npos);
   EXPECT_NE(refusal("  - linear: {out: 3, biass: false}")
-                .find("unknown key 'biass'; did you mean 'bias'?"),
+                .find("unknown key 'biass' in model[0].linear; did you mean 'bias'?"),
             std::string::npos)
       << refusal("  - linear: {out: 3, biass: false}");
   EXPECT_NE(refusal("  - conv2d: 8").find("conv2d on [batch, 2]: its input has 2 axes"),
@@ -296,7 +296,7 @@ TEST(TensorBoard, FramesItsRecords) {
             std::string::npos);
   // step 300; summary of 13 bytes: value of 11: tag "loss", simple_value 0.5
   EXPECT_EQ(events[1].substr(9),
-            std::string("\x10\xac\x02\x2a\x0d\x0a\x0b\x0a\x04loss\x15\0\0\0\x3f", 21));
+            std::string("\x10\xac\x02\x2a\x0d\x0a\x0b\x0a\x04loss\x15\0\0\0\x3f", 18));
 }
 
 }  // namespace
