@@ -12,7 +12,7 @@ EagerCase training(std::string name, double target, torch::nn::Sequential model,
   const torch::Tensor labels = torch::arange(x.size(0)).remainder(classes);
   return {std::move(name), target, [=](int64_t count) mutable {
             for (int64_t i = 0; i < count; ++i) {
-              optimizer->zero_grad(/*set_to_none=*/true);
+              optimizer->zero_grad();
               torch::cross_entropy_loss(model->forward(x), labels).backward();
               optimizer->step();
             }
@@ -50,8 +50,8 @@ std::vector<EagerCase> torch_cases() {
        [=](int64_t count) {
          for (int64_t i = 0; i < count; ++i) {
            (leaf_a * leaf_b).sum().backward();
-           leaf_a.mutable_grad() = {};
-           leaf_b.mutable_grad() = {};
+           leaf_a.mutable_grad() = torch::Tensor();
+           leaf_b.mutable_grad() = torch::Tensor();
          }
        }},
       forward("softmax 64x1024", 1.0, [=] { return torch::softmax(rows, -1); }),
