@@ -1,5 +1,6 @@
 #include "train/checkpoint.h"
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -38,11 +39,18 @@ Json to_json(const FitState& state) {
   return json;
 }
 
-ModelInfo info_of(const Json& json) {
+ModelInfo info_of(const Json& json, std::string_view where) {
+  const auto shape = json.at("input_shape").get<std::vector<int64_t>>();
+  TENON_CHECK(shape.size() < kMaxRank &&
+                  std::all_of(shape.begin(), shape.end(), [](int64_t size) { return size >= 0; }),
+              data, "{}: the model's input shape {} is none; use another checkpoint", where,
+              json.at("input_shape").dump());
+  const auto type = json.at("input_type").get<std::string>();
   return {.input = json.at("input"),
           .target = json.at("target"),
-          .input_type = parse_dtype(json.at("input_type").get<std::string>()),
-          .input_shape = json.at("input_shape").get<std::vector<int64_t>>(),
+          .input_type = with_context([&] { return fmt::format("while reading {}", where); },
+                                     [&] { return parse_dtype(type); }),
+          .input_shape = shape,
           .classes = json.at("classes").get<std::vector<std::string>>()};
 }
 
@@ -90,7 +98,7 @@ Checkpoint load_checkpoint(const std::string& path) {
               path);
   Checkpoint checkpoint;
   try {
-    checkpoint.info = info_of(parse_json(model->second, path + ": tenon.model"));
+    checkpoint.info = info_of(parse_json(model->second, path + ": tenon.model"), path);
     if (const auto recipe = metadata.find("tenon.recipe"); recipe != metadata.end())
       checkpoint.info.recipe = recipe->second;
     if (const auto state = metadata.find("tenon.state"); state != metadata.end())

@@ -7,7 +7,9 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/random.h"
+#include "base/text.h"
 #include "data/sources.h"
+#include "formats/safetensors.h"
 #include "nn/layers.h"
 #include "ops/math/catalog.h"
 #include "ops/nn/catalog.h"
@@ -168,6 +170,28 @@ TEST(Checkpoint, OfAnotherModelIsRefused) {
               fit(fresh.model, cross_entropy, fresh.optimizer, fresh.loader, fresh.options);
             }).find("a model alone"),
             std::string::npos);
+}
+
+TEST(Checkpoint, DamageIsReported) {
+  const TempDirectory folder;
+  const std::string path = folder / "a.safetensors";
+  const auto load = [&](const std::map<std::string, std::string>& metadata) {
+    formats::write_safetensors(path, {{"model.w", Tensor::ones({2})}}, metadata);
+    return failure([&] { load_checkpoint(path); });
+  };
+  EXPECT_NE(load({}).find("data: " + path + ": is a safetensors file, but no checkpoint"),
+            std::string::npos);
+  EXPECT_NE(load({{"tenon.model", "{"}}).find("data: " + path + ": tenon.model:1:"),
+            std::string::npos);
+  EXPECT_NE(load({{"tenon.model", "{}"}}).find("the description of the model is damaged"),
+            std::string::npos);
+  const std::string model =
+      R"({"input": "x", "target": "y", "input_type": "f32", "input_shape": [-1], "classes": []})";
+  EXPECT_NE(load({{"tenon.model", model}}).find("input shape [-1] is none"), std::string::npos);
+  EXPECT_NE(load({{"tenon.model", text::replace_all(model, "-1", "1")}, {"tenon.state", "[]"}})
+                .find("the description of the model is damaged"),
+            std::string::npos);
+  EXPECT_EQ(load({{"tenon.model", text::replace_all(model, "-1", "1")}}), "no failure");
 }
 
 // Files for a recipe, and the recipe with `model` and `rest` as given.
