@@ -1,6 +1,7 @@
 // Changing a Config and writing it out.
-#include <yaml-cpp/yaml.h>
+#include <algorithm>
 
+#include "base/json.h"
 #include "base/text.h"
 #include "base/yaml_tree.h"
 
@@ -21,27 +22,61 @@ void forget_lines(Node& node) {
   }
 }
 
-void emit(YAML::Emitter& out, const Node& node) {
+// Whether text reads the same without quotes, wherever it stands.
+bool is_plain(std::string_view text) {
+  constexpr std::string_view kSafe =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./+- ";
+  return !text.empty() && text.find_first_not_of(kSafe) == std::string_view::npos &&
+         text.front() != ' ' && text.back() != ' ' && text != "-" && !text.starts_with("- ") &&
+         !text.starts_with("---") && !text.starts_with("...");
+}
+
+// The strings of JSON are among those of YAML, but for one control character.
+std::string quoted_scalar(std::string_view text) {
+  return text::replace_all(json_quoted(text), "\x7f", "\\x7f");
+}
+
+std::string inline_text(const Node& node) {
   switch (node.kind) {
     case Config::Kind::absent:
-    case Config::Kind::null: out << YAML::Null; break;
+    case Config::Kind::null: return "~";
     case Config::Kind::scalar:
-      if (node.quoted) out << YAML::DoubleQuoted;
-      out << node.text;
-      break;
-    case Config::Kind::list:
-      out << YAML::BeginSeq;
-      for (const Node* item : node.items) emit(out, *item);
-      out << YAML::EndSeq;
-      break;
-    case Config::Kind::map:
-      out << YAML::BeginMap;
-      for (const Node::Entry& entry : node.entries) {
-        out << YAML::Key << entry.key << YAML::Value;
-        emit(out, *entry.value);
-      }
-      out << YAML::EndMap;
-      break;
+      return !node.quoted && is_plain(node.text) ? node.text : quoted_scalar(node.text);
+    case Config::Kind::map: return "{}";  // an empty one
+    case Config::Kind::list: break;
+  }
+  std::vector<std::string> items;
+  for (const Node* item : node.items) items.push_back(inline_text(*item));
+  return "[" + text::join(items, ", ") + "]";
+}
+
+// Maps and lists of them take lines of their own; empty ones, and lists of scalars, do not.
+bool takes_lines(const Node& node) {
+  return !node.entries.empty() ||
+         std::any_of(node.items.begin(), node.items.end(), [](const Node* item) {
+           return !item->items.empty() || !item->entries.empty();
+         });
+}
+
+void add_lines(std::string& out, const Node& node, size_t indent) {
+  constexpr size_t kStep = 2;
+  const std::string margin(indent, ' ');
+  if (!takes_lines(node)) out += margin + inline_text(node) + "\n";
+  for (const Node::Entry& entry : node.entries) {
+    const bool plain = is_plain(entry.key) && text::lower(entry.key) != "null";
+    out += margin + (plain ? entry.key : quoted_scalar(entry.key)) + ":";
+    if (takes_lines(*entry.value)) {
+      out += "\n";
+      add_lines(out, *entry.value, indent + kStep);
+    } else {
+      out += " " + inline_text(*entry.value) + "\n";
+    }
+  }
+  if (!takes_lines(node)) return;
+  for (const Node* item : node.items) {
+    const size_t start = out.size();
+    add_lines(out, *item, indent + kStep);
+    out[start + indent] = '-';  // in the margin of the item's first line
   }
 }
 
@@ -97,10 +132,9 @@ void Config::set(std::string_view path, std::string_view value) {
 }
 
 std::string Config::dump() const {
-  YAML::Emitter out;
-  out.SetMapFormat(YAML::Block);
-  if (node_ != nullptr) emit(out, *node_);
-  return std::string(out.c_str(), out.size()) + "\n";
+  std::string out;
+  if (node_ != nullptr) add_lines(out, *node_, 0);
+  return out;
 }
 
 }  // namespace tenon

@@ -185,6 +185,8 @@ TEST(Config, MalformedTextIsRefused) {
             "recipe.yaml:1: a key must be text; write it on one line before ':'");
   EXPECT_EQ(refused("a: !secret x"),
             "recipe.yaml:1: the tag '!secret' is not supported; remove it");
+  EXPECT_EQ(refused(std::string_view("a: 1\nb: \0", 9)),
+            "recipe.yaml:2: the control character '\\x00' is not YAML; remove it");
   EXPECT_EQ(refused("a: \xff"), "recipe.yaml: not UTF-8 text; save it as UTF-8");
   EXPECT_TRUE(refused("a: *none").starts_with("recipe.yaml:1:"));
   EXPECT_EQ(read("").kind(), Config::Kind::null);
@@ -277,6 +279,28 @@ TEST(Config, DumpKeepsValuesAndTypes) {
   EXPECT_TRUE(after.at("c").items()[2].as<bool>());
   EXPECT_THROW(after.at("d").get<bool>("e"), Error);
   EXPECT_EQ(after.at("d").get<std::string>("f"), "~");
+}
+
+TEST(Config, DumpIsReadable) {
+  const std::string text =
+      "model: resnet 18\n"
+      "rates: [1e-3, 0.5, \"1\"]\n"
+      "empty: {}\n"
+      "none: ~\n"
+      "layers:\n"
+      "  - units: 3\n"
+      "    act: relu\n"
+      "  - units: 4\n"
+      "nested:\n"
+      "  - [1, 2]\n"
+      "  - - [3]\n"
+      "    - deep: \"#\"\n"
+      "\"null\": \"a: b\\n\"\n"
+      "\"<<\": \"---\"\n";
+  EXPECT_EQ(read(text).dump(), text);
+  EXPECT_EQ(read("- a\n- [b]").dump(), "- a\n- [b]\n");
+  EXPECT_EQ(read("x").dump(), "x\n");
+  EXPECT_EQ(Config().dump(), "");
 }
 
 TEST(Config, FilesAreLoaded) {

@@ -4,6 +4,7 @@
 #include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
+#include <algorithm>
 #include <map>
 #include <sstream>
 
@@ -125,6 +126,9 @@ class TreeBuilder final : public YAML::EventHandler {
 
   void open_key(const YAML::Mark& mark, const std::string& key, bool quoted) {
     Node& map = *open_.back().node;
+    if (key.size() > Config::Document::kMaxKey)
+      fail_at(mark, fmt::format("a key of {} bytes is too long; use {} at most", key.size(),
+                                Config::Document::kMaxKey));
     open_.back().key_next = false;
     open_.back().merges = key == "<<" && !quoted;
     if (const Node::Entry* first = map.find(key))
@@ -221,12 +225,25 @@ class TreeBuilder final : public YAML::EventHandler {
   std::map<YAML::anchor_t, Node*> anchors_;
 };
 
+// YAML has no control characters (YAML 1.2.2, 5.1), and yaml-cpp takes zeros for UTF-16 or UTF-32.
+void check_characters(std::string_view text, const std::string& file) {
+  TENON_CHECK(text::is_utf8(text), data, "{}: not UTF-8 text; save it as UTF-8", file);
+  const auto control = [](char c) {
+    return (static_cast<unsigned char>(c) < 0x20 && c != '\t' && c != '\n' && c != '\r') ||
+           c == 0x7f;
+  };
+  const auto it = std::find_if(text.begin(), text.end(), control);
+  if (it == text.end()) return;
+  fail(ErrorKind::data, "{}:{}: the control character {} is not YAML; remove it", file,
+       std::count(text.begin(), it, '\n') + 1, text::quoted({it, 1}));
+}
+
 }  // namespace
 
 Config::Node* read_yaml(Config::Document& document, std::string_view text, std::string file) {
   document.files.push_back(std::move(file));
   const std::string* name = &document.files.back();
-  TENON_CHECK(text::is_utf8(text), data, "{}: not UTF-8 text; save it as UTF-8", *name);
+  check_characters(text, *name);
   TreeBuilder builder(document, name);
   try {
     std::istringstream stream{std::string(text)};

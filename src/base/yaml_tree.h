@@ -43,6 +43,8 @@ struct Config::Node {
 struct Config::Document {
   static constexpr size_t kMaxNodes = 100'000;
   static constexpr int kMaxDepth = 64;
+  // YAML's limit is 1024 characters on the line (1.2.2, 7.4.2); escapes take up to six.
+  static constexpr size_t kMaxKey = 160;
 
   std::deque<Node> nodes;
   std::deque<std::string> files;
