@@ -82,7 +82,7 @@ std::string line_of(const Picture& picture, int64_t line, const ShowOptions& opt
 }  // namespace
 
 std::string show_predictions(const ShowOptions& options) {
-  constexpr int64_t kWidth = 20, kGap = 2;
+  constexpr int64_t kWidth = 18, kGap = 2;
   const ModelFile model = open_model(options.model, options.options.models);
   const RecipeData data = load_recipe_data(recipe_config(model, options.model, options.recipe),
                                            "test", options.options);
