@@ -6,7 +6,7 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "backends/cpu/rows.cpp"
 #include "backends/cpu/simd.h"
-#include "hwy/cache_control.h"
+#include <hwy/cache_control.h>
 
 HWY_BEFORE_NAMESPACE();
 namespace tenon::cpu::HWY_NAMESPACE {

@@ -24,8 +24,8 @@
 #define HWY_BASELINE_TARGETS HWY_SSE4
 #endif
 
-#include "hwy/foreach_target.h"
-#include "hwy/highway.h"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
 
 #if defined(TENON_CPU_SIMD_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef TENON_CPU_SIMD_H
