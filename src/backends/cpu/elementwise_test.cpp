@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "backends/cpu/rows.h"
+#include "backends/cpu/testing.h"
 #include "base/random.h"
 #include "base/threads.h"
 #include "ops/logic/catalog.h"
@@ -43,7 +44,7 @@ void expect_alike(const OpDef& op, std::initializer_list<Tensor> inputs, const s
 
 constexpr DType kTypes[] = {DType::f32, DType::f64, DType::f16, DType::bf16, DType::i32, DType::i64};
 
-TEST(CpuElementwise, EveryLengthAndOffset) {
+void check_lengths() {
   for (const DType type : kTypes) {
     const Tensor a = random({80}, type, 1), b = random({80}, type, 2);
     for (int64_t offset = 0; offset < 4; ++offset) {
@@ -58,8 +59,9 @@ TEST(CpuElementwise, EveryLengthAndOffset) {
     }
   }
 }
+TEST(CpuElementwise, EveryLengthAndOffset) { cpu::on_every_target(check_lengths); }
 
-TEST(CpuElementwise, WritesNothingBesideItsOutput) {
+void check_neighbours() {
   const BackendScope cpu(Backend::cpu);
   const Tensor x = random({80}, DType::f32, 1);
   for (int64_t n = 0; n < 68; ++n) {
@@ -74,6 +76,7 @@ TEST(CpuElementwise, WritesNothingBesideItsOutput) {
     }
   }
 }
+TEST(CpuElementwise, WritesNothingBesideItsOutput) { cpu::on_every_target(check_neighbours); }
 
 TEST(CpuElementwise, InPlace) {
   const BackendScope cpu(Backend::cpu);
@@ -87,7 +90,7 @@ TEST(CpuElementwise, InPlace) {
   }
 }
 
-TEST(CpuElementwise, Broadcasting) {
+void check_broadcasting() {
   struct Pair {
     Shape a, b;
   };
@@ -112,8 +115,9 @@ TEST(CpuElementwise, Broadcasting) {
     }
   }
 }
+TEST(CpuElementwise, Broadcasting) { cpu::on_every_target(check_broadcasting); }
 
-TEST(CpuElementwise, Strides) {
+void check_strides() {
   for (const DType type : kTypes) {
     const Tensor x = random({6, 7, 8, 9}, type, 1), y = random({6, 7, 8, 9}, type, 2);
     const auto check = [&](const Tensor& a, const Tensor& b, const char* what) {
@@ -133,6 +137,7 @@ TEST(CpuElementwise, Strides) {
     check(x.permute({0, 3, 1, 2}), random({9, 1, 1}, type, 3), "channels-last and one a channel");
   }
 }
+TEST(CpuElementwise, Strides) { cpu::on_every_target(check_strides); }
 
 TEST(CpuElementwise, KeepsChannelsLast) {
   const BackendScope cpu(Backend::cpu);

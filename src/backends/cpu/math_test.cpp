@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "backends/cpu/testing.h"
 #include "ops/math/catalog.h"
 #include "runtime/dispatch.h"
 
@@ -90,7 +91,7 @@ std::vector<float> floats_between(float low, float high, int64_t count) {
   return result;
 }
 
-TEST(CpuMath, KeepsItsErrorBounds) {
+void check_bounds() {
   const BackendScope cpu(Backend::cpu);
   for (const Bound& bound : bounds()) {
     const std::vector<float> x = floats_between(bound.low, bound.high, 100'000);
@@ -113,8 +114,9 @@ TEST(CpuMath, KeepsItsErrorBounds) {
                                  << ", worst at " << worst_x;
   }
 }
+TEST(CpuMath, KeepsItsErrorBounds) { cpu::on_every_target(check_bounds); }
 
-TEST(CpuMath, PowIsWithinOneUlp) {
+void check_pow() {
   const BackendScope cpu(Backend::cpu);
   for (const float exponent : {0.0F, 0.5F, -0.5F, 1.0F, -1.0F, 2.0F, 3.0F, 2.2F, -7.0F, 11.0F, 0.001F}) {
     const std::vector<float> x = floats_between(-100, 1e30F, 50'000);
@@ -128,8 +130,9 @@ TEST(CpuMath, PowIsWithinOneUlp) {
           << x[i] << "^" << exponent << " gave " << y.data<float>()[i];
   }
 }
+TEST(CpuMath, PowIsWithinOneUlp) { cpu::on_every_target(check_pow); }
 
-TEST(CpuMath, PowHasTheSpecialCasesOfC) {
+void check_special_pow() {
   const BackendScope cpu(Backend::cpu);
   const float inf = HUGE_VALF, nan = NAN;
   const std::vector<float> values{0.0F, -0.0F, 1.0F, -1.0F, 0.5F, -0.5F, 2.0F, -2.0F, 3.0F,
@@ -151,8 +154,9 @@ TEST(CpuMath, PowHasTheSpecialCasesOfC) {
     }
   }
 }
+TEST(CpuMath, PowHasTheSpecialCasesOfC) { cpu::on_every_target(check_special_pow); }
 
-TEST(CpuMath, NanAndInfinityGoTheirWay) {
+void check_nan() {
   const BackendScope cpu(Backend::cpu);
   const float inf = HUGE_VALF;
   const Tensor x = Tensor::from<float>({NAN, inf, -inf, 0.0F}, {4});
@@ -173,6 +177,7 @@ TEST(CpuMath, NanAndInfinityGoTheirWay) {
   check(op::Elu, {NAN, inf, -1, 0});
   check(op::Sign, {NAN, 1, -1, 0});
 }
+TEST(CpuMath, NanAndInfinityGoTheirWay) { cpu::on_every_target(check_nan); }
 
 }  // namespace
 }  // namespace tenon

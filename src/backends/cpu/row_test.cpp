@@ -6,6 +6,7 @@
 #include <functional>
 #include <vector>
 
+#include "backends/cpu/testing.h"
 #include "base/random.h"
 #include "base/threads.h"
 #include "ops/math/catalog.h"
@@ -47,7 +48,7 @@ void expect_close(const Call& call, double slack, const std::string& what) {
   }
 }
 
-TEST(CpuReduce, EveryPatternOfAxes) {
+void check_patterns() {
   struct Case {
     Shape shape;
     std::vector<int64_t> axes;
@@ -79,6 +80,7 @@ TEST(CpuReduce, EveryPatternOfAxes) {
     }
   }
 }
+TEST(CpuReduce, EveryPatternOfAxes) { cpu::on_every_target(check_patterns); }
 
 TEST(CpuReduce, SixteenMillionOnesAddUpExactly) {
   const BackendScope cpu(Backend::cpu);
@@ -91,7 +93,7 @@ TEST(CpuReduce, SixteenMillionOnesAddUpExactly) {
   EXPECT_NEAR(op::ReduceMean(Tensor::full({n}, 0.1)).item<double>(), 0.1, 5e-8);
 }
 
-TEST(CpuReduce, NanAndInfinity) {
+void check_nan() {
   const BackendScope cpu(Backend::cpu);
   const float inf = HUGE_VALF;
   for (const int64_t n : {3, 40}) {
@@ -108,8 +110,9 @@ TEST(CpuReduce, NanAndInfinity) {
     EXPECT_EQ(op::Softmax(x).to_vector<float>()[static_cast<size_t>(n - 1)], 0) << n;
   }
 }
+TEST(CpuReduce, NanAndInfinity) { cpu::on_every_target(check_nan); }
 
-TEST(CpuRows, LengthsAroundAVector) {
+void check_lengths() {
   for (int64_t n = 1; n < 68; ++n) {
     const Tensor x = random({5, n}), dy = random({5, n}, DType::f32, 2);
     const Tensor scale = random({n}, DType::f32, 3), bias = random({n}, DType::f32, 4);
@@ -129,9 +132,10 @@ TEST(CpuRows, LengthsAroundAVector) {
     expect_close([&] { return TensorList{op::ArgMax(x, {{"axis", 1}}), op::ArgMin(x, {{"axis", 1}})}; }, 0, what);
   }
 }
+TEST(CpuRows, LengthsAroundAVector) { cpu::on_every_target(check_lengths); }
 
 // f16 and bf16 rows are widened and narrowed.
-TEST(CpuRows, SixteenBitFloats) {
+void check_16_bits() {
   for (const DType type : {DType::f16, DType::bf16}) {
     const Tensor x = random({3, 50}, type), scale = random({50}, type, 2);
     const double slack = type == DType::bf16 ? 0x1p-7 : 0x1p-10;
@@ -139,6 +143,7 @@ TEST(CpuRows, SixteenBitFloats) {
     expect_close([&] { return op::LayerNormalization.all({x, scale, scale}, {}, 3); }, slack, "normalised");
   }
 }
+TEST(CpuRows, SixteenBitFloats) { cpu::on_every_target(check_16_bits); }
 
 TEST(CpuRows, TheSameBitsForAnyNumberOfThreads) {
   const BackendScope cpu(Backend::cpu);
@@ -167,7 +172,7 @@ TEST(CpuRows, TheSameBitsForAnyNumberOfThreads) {
   set_thread_count(before);
 }
 
-TEST(CpuDropout, HasTheBitsOfTheReference) {
+void check_mask() {
   for (const int64_t n : {1, 3, 31, 64, 1023, 1025, 20'001}) {
     const Tensor x = Tensor::ones({n}), on_switch = Tensor::full({}, 1, DType::boolean);
     const Call call = [&] {
@@ -179,8 +184,9 @@ TEST(CpuDropout, HasTheBitsOfTheReference) {
     expect_close(call, 1e-6, fmt::format("{} elements", n));
   }
 }
+TEST(CpuDropout, HasTheBitsOfTheReference) { cpu::on_every_target(check_mask); }
 
-TEST(CpuSteps, InPlaceAndLong) {
+void check_steps() {
   const Tensor lr = Tensor::scalar(0.01), step = Tensor::full({}, 4, DType::i64);
   for (const int64_t n : {1, 17, 50'003}) {
     const Tensor p = random({n}), g = random({n}, DType::f32, 2), m = random({n}, DType::f32, 3);
@@ -197,6 +203,7 @@ TEST(CpuSteps, InPlaceAndLong) {
     for (size_t i = 0; i < 3; ++i) EXPECT_EQ(out[i].to_vector<float>(), want[i].to_vector<float>()) << n;
   }
 }
+TEST(CpuSteps, InPlaceAndLong) { cpu::on_every_target(check_steps); }
 
 }  // namespace
 }  // namespace tenon
