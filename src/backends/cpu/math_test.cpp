@@ -109,7 +109,7 @@ void check_bounds() {
         worst_x = x[i];
       }
     }
-    RecordProperty(std::string(bound.op->name), std::to_string(worst));
+    testing::Test::RecordProperty(std::string(bound.op->name), std::to_string(worst));
     EXPECT_LE(worst, bound.ulps) << bound.op->name << " from " << bound.low << " to " << bound.high
                                  << ", worst at " << worst_x;
   }
