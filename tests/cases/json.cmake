@@ -1,0 +1,10 @@
+# Prints what lies at PLACE (keys and indices) of the JSON file DOCUMENT.
+file(READ "${DOCUMENT}" text)
+string(JSON found ERROR_VARIABLE error GET "${text}" ${PLACE})
+if(PLACE STREQUAL "")
+  string(JSON found ERROR_VARIABLE error TYPE "${text}")
+endif()
+if(error)
+  message(FATAL_ERROR "no valid JSON, or nothing at ${PLACE}: ${error}")
+endif()
+execute_process(COMMAND "${CMAKE_COMMAND}" -E echo "${found}")
