@@ -90,7 +90,7 @@ int examine(const Globals& globals) {
     print_json({{"sound", sound}, {"environment", facts}, {"checks", list}});
     return sound ? 0 : 1;
   }
-  for (const auto& [key, value] : describe(environment)) std::printf("%-12s %s\n", key.c_str(), value.c_str());
+  for (const auto& [key, value] : describe(environment)) std::printf("%-18s %s\n", key.c_str(), value.c_str());
   std::printf("\n");
   for (const Check& check : checks) {
     const auto style = check.ok ? terminal::Style::green : check.optional ? terminal::Style::yellow : terminal::Style::red;

@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "base/cancellation.h"
 #include "base/terminal.h"
 #include "cli/catalog.h"
 #include "cli/overrides.h"
@@ -27,7 +28,11 @@ struct Options {
 
 int evaluate(Options& options, const Globals& globals) {
   options.eval.options.set = parse_overrides(options.overrides);
+  const InterruptHandler handler;
   const train::Evaluation result = train::evaluate_file(options.eval);
+  TENON_CHECK(result.accuracy || options.min_accuracy == 0, usage,
+              "eval: --min-accuracy {} needs an accuracy, and the recipe measures only the loss; leave the option out",
+              options.min_accuracy);
   const bool enough = result.accuracy.value_or(1) >= options.min_accuracy;
   if (globals.json) {
     print_json(train::to_json(result));
@@ -55,7 +60,8 @@ Run define(CLI::App& app, const Globals& globals) {
   app.add_option("--batch", options->eval.batch, "Items at once")->check(CLI::PositiveNumber);
   app.add_option("--set", options->overrides, "KEY=VALUE of the recipe");
   app.add_option("--show", options->show, "Draw so many items with what the model says they are");
-  app.add_option("--min-accuracy", options->min_accuracy, "Exit with 1 when the accuracy is lower (0 to 1)");
+  app.add_option("--min-accuracy", options->min_accuracy, "Exit with 1 when the accuracy is lower (0 to 1)")
+      ->check(CLI::Range(0.0, 1.0));
   return [options, &globals] { return evaluate(*options, globals); };
 }
 

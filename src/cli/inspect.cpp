@@ -45,6 +45,10 @@ Json ports(const graph::Graph& graph, const std::vector<graph::ValueId>& ids) {
 int inspect_onnx(const Options& options, const Globals& globals) {
   const graph::Graph graph = formats::import_onnx(options.path);
   if (options.graph) {
+    if (globals.json) {
+      print_json({{"file", options.path}, {"format", "onnx"}, {"name", graph.name}, {"graph", graph.str()}});
+      return 0;
+    }
     std::printf("%s", graph.str().c_str());
     return 0;
   }

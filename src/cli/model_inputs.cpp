@@ -71,7 +71,7 @@ Dim::Bindings parse_sizes(const std::vector<std::string>& pairs) {
     const size_t cut = pair.find('=');
     TENON_CHECK(cut != std::string::npos && cut > 0, usage, "--dim {}: write NAME=SIZE, as in --dim batch=8", pair);
     const auto size = text::parse_number<int64_t>(pair.substr(cut + 1));
-    TENON_CHECK(size && *size > 0, usage, "--dim {}: the size must be a positive whole number", pair);
+    TENON_CHECK(size && *size > 0, usage, "--dim {}: the size is no positive whole number; write NAME=SIZE, as in --dim batch=8", pair);
     sizes[pair.substr(0, cut)] = *size;
   }
   return sizes;

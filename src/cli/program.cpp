@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/progress.h"
 #include "base/terminal.h"
 #include "base/text.h"
 #include "base/threads.h"
@@ -79,7 +80,10 @@ void print_choices() {
 
 int run_verb(const Settings& settings, const Run& run) {
   if (settings.threads > 0) set_thread_count(settings.threads);
-  if (settings.quiet) set_log_level(LogLevel::error);
+  if (settings.quiet) {
+    set_log_level(LogLevel::error);
+    set_progress_mode(ProgressMode::quiet);
+  }
   const BackendScope backend(backend_of(settings.backend));
   set_explain(settings.explain);
   if (!settings.trace.empty()) trace::start();
@@ -100,14 +104,25 @@ std::string nearest_option(const CLI::App& app, const std::string& word) {
   return text::did_you_mean(word.substr(0, word.find('=')), names);
 }
 
+// What the parser found, in Tenon's words: where, what with the value, what to do.
 Error usage_error(const CLI::ParseError& error, const CLI::App& app, std::string_view verb) {
+  const auto say = [&](const std::string& message) { return Error(ErrorKind::usage, fmt::format("{}: {}", verb, message)); };
+  for (const std::string& word : app.remaining()) {
+    if (!word.starts_with("-")) continue;
+    const std::string near = nearest_option(app, word);
+    return say(fmt::format("there is no option '{}'; {}", word,
+                           near.empty() ? fmt::format("`tenon {} --help` lists them", verb)
+                                        : fmt::format("did you mean '{}'?", near)));
+  }
+  if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr)
+    return say(fmt::format("too many arguments: {}; see `tenon {} --help`", text::join(app.remaining(), " "), verb));
   std::string message = error.what();
+  // The parser spells "positive" as a range that ends at the largest double.
+  if (const size_t range = message.find(" not in range 0.000000 to 1797693"); range != std::string::npos)
+    message = message.substr(0, range) + " is not above 0";
   for (char& c : message)
     if (c == '\n') c = ' ';
-  for (const std::string& word : app.remaining())
-    if (const std::string near = nearest_option(app, word); word.starts_with("-") && !near.empty())
-      message += fmt::format("; did you mean {}?", near);
-  return Error(ErrorKind::usage, fmt::format("{}: {}; see `tenon {} --help`", verb, message, verb));
+  return say(fmt::format("{}; see `tenon {} --help`", message, verb));
 }
 
 int run_named(const Verb& verb, int argc, const char* const* argv, Settings& settings) {

@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "base/cancellation.h"
 #include "cli/catalog.h"
 #include "cli/overrides.h"
 #include "cli/verb.h"
@@ -26,6 +27,7 @@ struct Options {
 int run_training(Options& options, const Globals& globals) {
   options.train.options.set = parse_overrides(options.overrides);
   options.train.report = !options.no_report;
+  const InterruptHandler handler;  // the first Ctrl-C writes a checkpoint
   const train::TrainResult result = train::train_recipe(options.train);
   if (globals.json) {
     print_json(train::to_json(result));

@@ -54,7 +54,7 @@ void check_inputs(const Graph& graph, const TensorList& inputs, std::string_view
         }
       }
     }
-    TENON_CHECK(fits, usage, "{}: input {} is {}; the graph takes {}", where, wanted.name, given.str(),
+    TENON_CHECK(fits, usage, "{}: input {} is {}; give one of {}", where, wanted.name, given.str(),
                 wanted.type.str());
   }
 }
