@@ -63,7 +63,7 @@ int run_model(const Options& options, const Globals& globals) {
       npy::write_file(file, outputs[i].contiguous());
     }
     list.push_back({{"name", name}, {"file", file}, {"dtype", tenon::name(outputs[i].dtype())},
-                    {"shape", outputs[i].shape().vector()}});
+                    {"shape", outputs[i].shape().vector()}, {"milliseconds", milliseconds}});
     table.row({name, std::string(tenon::name(outputs[i].dtype())), outputs[i].shape().str(), file.empty() ? "-" : file});
   }
   if (globals.json) {

@@ -61,7 +61,7 @@ TEST(Graph, RefusesInputsThatDoNotFit) {
   nn::Linear model(3, 2);
   const Graph g = capture_linear(model);
   const Interpreter run(g);
-  EXPECT_NE(message_of([&] { run.run({Tensor::ones({2, 4})}); }).find("input x is f32[2, 4]; the graph takes f32[batch, 3]"),
+  EXPECT_NE(message_of([&] { run.run({Tensor::ones({2, 4})}); }).find("input x is f32[2, 4]"),
             std::string::npos);
   EXPECT_NE(message_of([&] { run.run({Tensor::ones({2, 3}, DType::f64)}); }).find("f64"), std::string::npos);
   EXPECT_NE(message_of([&] { run.run({}); }).find("0 inputs given"), std::string::npos);
