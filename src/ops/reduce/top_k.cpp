@@ -25,13 +25,9 @@ void infer(InferContext& ctx) {
   ctx.output(1, std::move(out));
 }
 
-// The places are computed again where the call did not ask for them.
 TensorList grad(const GradContext& ctx) {
-  const Tensor places = ctx.output_count() > 1
-                            ? ctx.output(1)
-                            : TopK.all({ctx.input(0), ctx.input(1)}, ctx.attrs, 2)[1];
   const Tensor zeros = Expand(constant_like(ctx.grad(), 0), ctx.shape_of(0));
-  return {ScatterElements(zeros, places, ctx.grad(), {{"axis", ctx.i("axis")}}), {}};
+  return {ScatterElements(zeros, ctx.output(1), ctx.grad(), {{"axis", ctx.i("axis")}}), {}};
 }
 
 // In opset 1 k was an attribute; before 11 the largest came, sorted.
@@ -81,7 +77,7 @@ constinit const OpDef TopK{
     .attrs = {attr_i("axis", -1), attr_i("largest", 1), attr_i("sorted", 1)},
     .infer = infer,
     .expand = primitive,
-    .grad = {grad, saves::all_inputs | saves::output(1)},
+    .grad = {grad, saves::output(1)},
     .onnx = {.since = 11, .older = {{1, from_attribute}}, .lower = lowered},
     .samples = samples,
 };

@@ -84,7 +84,9 @@ TensorList grad(const GradContext& ctx) {
                        ? ctx.i("num_outputs") == static_cast<int64_t>(parts.size())
                        : ctx.dims(1)[0] == Dim(static_cast<int64_t>(parts.size()));
   if (!all) parts.push_back(full(rest, 0, parts[0].dtype(), parts[0]));
-  return {Concat.all(parts, {{"axis", static_cast<int64_t>(axis)}})[0], {}};
+  TensorList out = ctx.none();
+  out[0] = Concat.all(parts, {{"axis", static_cast<int64_t>(axis)}})[0];
+  return out;
 }
 
 // Before opset 18 equal pieces were as many as the node had outputs; before 13 `split` was an

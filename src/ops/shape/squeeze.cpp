@@ -56,7 +56,11 @@ Tensor view(std::span<const Tensor* const> inputs, const Attrs&, const tenon::Sh
   return inputs[0]->try_view(output);
 }
 
-TensorList grad(const GradContext& ctx) { return {ctx.reshape(ctx.grad(), 0), {}}; }
+TensorList grad(const GradContext& ctx) {
+  TensorList out = ctx.none();
+  out[0] = ctx.reshape(ctx.grad(), 0);
+  return out;
+}
 
 TensorList from_attribute(const OnnxNode& node) { return upgrade::attr_to_input(node, "axes", 1); }
 void lowered(OnnxNode& node) { lower::input_to_attr(node, 1, "axes"); }

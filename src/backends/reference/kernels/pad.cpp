@@ -21,8 +21,9 @@ Prepared prepare(const PrepareContext& ctx) {
     const auto axis = static_cast<size_t>(normalize_axis(named, x.rank(), ctx.op.name));
     places[axis] = pad_places(ctx.s("mode"), x.shape[axis], pads[i], pads[i + padded]);
   }
-  return make_kernel([x, out = ctx.outputs[0].shape, places](const RunContext& run) {
-    const void* constant = run.in[2];
+  return make_kernel([x, out = ctx.outputs[0].shape, places,
+                      has_constant = ctx.has_input(2)](const RunContext& run) {
+    const void* constant = has_constant ? run.in[2] : nullptr;
     for_each_index(out, [&](const Shape& index, int64_t to) {
       int64_t from = 0;
       bool inside = true;

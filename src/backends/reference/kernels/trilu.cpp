@@ -8,8 +8,9 @@ namespace tenon::reference {
 namespace {
 
 Prepared prepare(const PrepareContext& ctx) {
-  return make_kernel([x = ctx.inputs[0], upper = ctx.i("upper") != 0](const RunContext& run) {
-    const int64_t k = run.in[1] ? *run.input<int64_t>(1) : 0;
+  return make_kernel([x = ctx.inputs[0], upper = ctx.i("upper") != 0,
+                      has_k = ctx.has_input(1)](const RunContext& run) {
+    const int64_t k = has_k ? *run.input<int64_t>(1) : 0;
     for_each_index(x.shape, [&](const Shape& index, int64_t i) {
       // From the k-th diagonal; k itself may be of any size.
       const int64_t right = index.back() - index[index.rank() - 2];
