@@ -7,9 +7,11 @@
 #include <climits>
 #include <filesystem>
 #include <map>
+#include <new>
 #include <optional>
 #include <unordered_map>
 #include <unordered_set>
+#include <variant>
 
 #include "base/file.h"
 #include "base/log.h"
@@ -29,7 +31,6 @@ namespace tenon::formats {
 
 namespace {
 
-constexpr int kNewestOpset = 23;
 constexpr int kMaxFunctionDepth = 32;
 constexpr int64_t kMaxNodes = 4'000'000;  // functions written out
 
@@ -50,9 +51,9 @@ class Importer {
     TENON_CHECK(opset_of(model_, "") > 0 || !needs_default_domain(), data,
                 "{}: it does not say which opset it uses (opset_import of domain ai.onnx); add it to the file", label_);
     TENON_CHECK(proto.output_size() > 0, data, "{}: the graph has no outputs; name at least one", label_);
-    if (const int opset = opset_of(model_, ""); opset > kNewestOpset)
+    if (const int opset = opset_of(model_, ""); opset > newest_opset())
       log_warning("{} uses opset {}; Tenon knows {} and older, and takes operators as they were then", label_, opset,
-                  kNewestOpset);
+                  newest_opset());
     refuse_unknown_operators(model_, functions_, label_);
 
     recorder_ = graph::Recorder::create(proto.name().empty() ? label_ : proto.name());
@@ -290,10 +291,26 @@ class Importer {
       const auto first = std::ranges::find_if(node.inputs, &Tensor::defined);
       if (first != node.inputs.end() && std::ranges::none_of(node.inputs, symbolic))
         *first = recorder_->tensor_of(recorder_->value_of(*first));
-      outputs = with_context([&] { return "at " + where; }, [&] { return form.upgrade(node); });
+      outputs = with_context([&] { return "at " + where; }, [&] { return upgraded(form, node, where); });
     }
     fold_constants(*recorder_, before, outputs);
     return outputs;
+  }
+
+  // Upgrades read what a well-formed node of the old opset has: the inputs that are there in all
+  // opsets (those that decide shapes were attributes once), and attributes of the right types.
+  static TensorList upgraded(const OperatorForm& form, const OnnxNode& node, const std::string& where) {
+    for (size_t i = 0; i < form.op->inputs.size(); ++i) {
+      const Port& port = form.op->inputs[i];
+      TENON_CHECK(port.arity != Arity::single || port.value || node.has_input(i), data,
+                  "{}: input {} of {} is missing; it is required", where, port.name, node.op_type);
+    }
+    try {
+      return form.upgrade(node);
+    } catch (const std::bad_variant_access&) {
+      fail(ErrorKind::data, "{}: an attribute ({}) is not of the type that {} of opset {} has; the file is damaged", where,
+           node.attrs.str(), node.op_type, node.opset);
+    }
   }
 
   TensorList call_function(const ::onnx::FunctionProto& function, const ::onnx::NodeProto& node, const OnnxNode& call,
@@ -348,6 +365,8 @@ graph::Graph import_onnx(std::span<const std::byte> bytes, const std::string& na
     return Importer(*model, name, options, folder).run();
   } catch (const Error& error) {
     rethrow_as_data(error);
+  } catch (const std::bad_alloc&) {
+    fail(ErrorKind::resource, "{}: there is not enough memory to import it; close other programs or use a larger machine", name);
   }
 }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <unordered_set>
 
+#include "formats/onnx/export.h"
 #include "graph/capture.h"
 #include "ops/grad.h"
 #include "runtime/dispatch.h"
@@ -44,8 +45,10 @@ Way way_of(const graph::Graph& graph, graph::NodeId id, int opset, const TensorL
     }
   }
   if (is_same_in(op, opset)) return Way::as_is;
-  TENON_CHECK(expands, unsupported, "{}: ONNX has it in this form from opset {} on, and opset {} was asked for; export opset {}",
-              describe(graph, id), op.onnx.since, opset, op.onnx.since);
+  TENON_CHECK(expands, unsupported, "{}: ONNX has it in this form from opset {} on, and opset {} was asked for; {}",
+              describe(graph, id), op.onnx.since, opset,
+              op.onnx.since <= kMaxExportOpset ? fmt::format("export opset {}", op.onnx.since)
+                                               : fmt::format("opsets past {} are not written", kMaxExportOpset));
   return Way::expand;
 }
 

@@ -86,6 +86,13 @@ const OpDef* find_operator(std::string_view name, std::string_view domain) {
   return op && op->onnx.since ? op : nullptr;
 }
 
+int newest_opset() {
+  int newest = 0;
+  for (const OpDef* op : op::all())
+    if (op->onnx.domain.empty()) newest = std::max(newest, op->onnx.since);
+  return newest;
+}
+
 std::string operator_label(std::string_view name, std::string_view domain) {
   return domain.empty() ? text::printable(name) : text::printable(fmt::format("{}.{}", domain, name));
 }

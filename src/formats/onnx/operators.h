@@ -19,6 +19,8 @@ class Functions;
 
 // The operator of that name in ONNX; null where Tenon has none.
 const OpDef* find_operator(std::string_view name, std::string_view domain);
+// The newest opset of ai.onnx that an operator's form comes from.
+int newest_opset();
 // "Conv", or with its domain: "ai.onnx.ml.Scaler".
 std::string operator_label(std::string_view name, std::string_view domain);
 
