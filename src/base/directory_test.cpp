@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <filesystem>
 
 #include "base/error.h"
@@ -7,6 +8,16 @@
 
 namespace tenon {
 namespace {
+
+// The tests of this program write many small files, each of them flushed: in memory that is quick.
+class TemporariesInMemory : public testing::Environment {
+ public:
+  void SetUp() override {
+    if (is_directory("/dev/shm")) setenv("TMPDIR", "/dev/shm", 0);
+  }
+};
+[[maybe_unused]] const auto* const kTemporaries =
+    testing::AddGlobalTestEnvironment(new TemporariesInMemory);
 
 TEST(Directory, IsListedInOrder) {
   const TempDirectory directory("tenon_directory_test");
