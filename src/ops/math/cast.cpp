@@ -1,4 +1,7 @@
 // Cast: every element in another type.
+#include <algorithm>
+#include <cstdint>
+
 #include "ops/grad.h"
 #include "ops/math/catalog.h"
 #include "ops/onnx_node.h"
@@ -12,8 +15,13 @@ constexpr TypeSet kCastable = kNumeric | kBool | kString;
 
 DType target(const Call& call) { return static_cast<DType>(call.i("to")); }
 
-// Whether integers up to the size of a tensor survive.
-bool holds_sizes(DType type) { return type == DType::i64 || type == DType::i32; }
+// The types of sizes; what i32 cannot hold of i64 is not followed.
+bool follows(const std::vector<Dim>& values, DType from, DType to) {
+  if (!kIndex.has(from) || !kIndex.has(to)) return false;
+  return to == DType::i64 || std::ranges::all_of(values, [](const Dim& value) {
+           return !value.is_const() || (value.value() >= INT32_MIN && value.value() <= INT32_MAX);
+         });
+}
 
 void infer_shape(InferContext& ctx) {
   const int64_t to = ctx.i("to");
@@ -21,7 +29,8 @@ void infer_shape(InferContext& ctx) {
             "attribute to is {}, which is not the number of a type it casts to; use those of {}",
             to, kCastable.str());
   ctx.output(0, ctx.dims(0), target(ctx));
-  if (ctx.values(0) && holds_sizes(target(ctx))) ctx.output_values(0, *ctx.values(0));
+  if (ctx.values(0) && follows(*ctx.values(0), ctx.dtype(0), target(ctx)))
+    ctx.output_values(0, *ctx.values(0));
 }
 
 TensorList grad(const GradContext& ctx) {

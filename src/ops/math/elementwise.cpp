@@ -1,14 +1,52 @@
 // Shape rules and samples of the element-wise operators.
 #include "ops/math/elementwise.h"
 
+#include <cstdint>
 #include <utility>
 
 namespace tenon::op::elementwise {
 
+namespace {
+
+constexpr TypeSet kFollowed = kIndex | kBool;
+
+bool known(const InferContext& ctx, size_t i) {
+  return ctx.values(i) && ctx.rank(i) <= 1 && kFollowed.has(ctx.dtype(i));
+}
+
+// Runs `fn`; what overflows 64 bits or the type is not known, as kernels wrap around.
+template <class Fn>
+Dim held(DType type, Fn fn) {
+  try {
+    const Dim value = fn();
+    const bool fits = type == DType::i64 || !value.is_const() ||
+                      (value.value() >= INT32_MIN && value.value() <= INT32_MAX);
+    return fits ? value : Dim::unknown();
+  } catch (const Error&) {
+    return Dim::unknown();
+  }
+}
+
+// Sets the output's elements, folded from those of the inputs.
+void fold(InferContext& ctx, Dim (*fn)(const Dim&, const Dim&)) {
+  const auto count = known_count(ctx);
+  if (!count) return;
+  std::vector<Dim> values;
+  for (size_t k = 0; k < *count; ++k) {
+    Dim value = at(*ctx.values(0), k);
+    for (size_t i = 1; i < ctx.input_count(); ++i)
+      value = held(ctx.dtype(i), [&] { return fn(value, at(*ctx.values(i), k)); });
+    values.push_back(std::move(value));
+  }
+  ctx.output_values(0, std::move(values));
+}
+
+}  // namespace
+
 std::optional<size_t> known_count(const InferContext& ctx) {
   size_t count = 1;
   for (size_t i = 0; i < ctx.input_count(); ++i) {
-    if (!ctx.values(i) || ctx.rank(i) > 1) return std::nullopt;
+    if (!known(ctx, i)) return std::nullopt;
     const size_t own = ctx.values(i)->size();
     if (own != 1) count = own;  // sizes are known to broadcast: 1 or one other size
   }
@@ -17,20 +55,16 @@ std::optional<size_t> known_count(const InferContext& ctx) {
 
 void same_shape(InferContext& ctx, Dim (*fn)(const Dim&)) {
   infer_rules::same_shape(ctx);
-  if (!ctx.values(0)) return;
+  if (!known(ctx, 0)) return;
   std::vector<Dim> values;
-  for (const Dim& value : *ctx.values(0)) values.push_back(fn(value));
+  for (const Dim& value : *ctx.values(0))
+    values.push_back(held(ctx.dtype(0), [&] { return fn(value); }));
   ctx.output_values(0, std::move(values));
 }
 
 void broadcast(InferContext& ctx, Dim (*fn)(const Dim&, const Dim&)) {
   infer_rules::broadcast_all(ctx);
-  const auto count = known_count(ctx);
-  if (!count) return;
-  std::vector<Dim> values;
-  for (size_t i = 0; i < *count; ++i)
-    values.push_back(fn(at(*ctx.values(0), i), at(*ctx.values(1), i)));
-  ctx.output_values(0, std::move(values));
+  fold(ctx, fn);
 }
 
 void variadic(InferContext& ctx) {
@@ -42,15 +76,7 @@ void variadic(InferContext& ctx) {
 
 void variadic(InferContext& ctx, Dim (*fn)(const Dim&, const Dim&)) {
   variadic(ctx);
-  const auto count = known_count(ctx);
-  if (!count) return;
-  std::vector<Dim> values;
-  for (size_t k = 0; k < *count; ++k) {
-    Dim value = at(*ctx.values(0), k);
-    for (size_t i = 1; i < ctx.input_count(); ++i) value = fn(value, at(*ctx.values(i), k));
-    values.push_back(std::move(value));
-  }
-  ctx.output_values(0, std::move(values));
+  fold(ctx, fn);
 }
 
 void unary_samples(Samples& s, double low, double high, const Attrs& attrs) {

@@ -7,6 +7,9 @@
 
 namespace tenon::op::elementwise {
 
+// Elements are followed in i32 and i64, the types of sizes, and as truth values; a result that the
+// type does not hold is not known.
+
 // Every element of input 0 through `fn`, where the elements are known.
 void same_shape(InferContext& ctx, Dim (*fn)(const Dim&));
 // The broadcast of two inputs, through `fn` where the elements of both are known.

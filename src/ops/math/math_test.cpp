@@ -169,6 +169,15 @@ TEST(Sizes, GoThroughArithmetic) {
   EXPECT_TRUE(values_of(op::Mod, {below, sizes({2})})[0].is_unknown());
 }
 
+TEST(Sizes, AreNotFollowedWhereIntegersWrap) {
+  EXPECT_TRUE(values_of(op::Mul, {sizes({INT64_MAX}), sizes({2})})[0].is_unknown());
+  TensorType narrow = sizes({INT32_MAX});
+  narrow.dtype = DType::i32;
+  EXPECT_TRUE(values_of(op::Add, {narrow, narrow})[0].is_unknown());
+  narrow.dtype = DType::u8;
+  EXPECT_FALSE(infer(op::Add, {}, std::vector{narrow, narrow}, 1)[0].values.has_value());
+}
+
 TEST(Sizes, GoThroughComparisons) {
   const Dim batch = Dim::symbol("batch");
   const TensorType given = sizes({-1, batch, 3});

@@ -25,7 +25,7 @@ void infer(InferContext& ctx) {
 TensorList expand(const ExpandContext& ctx) {
   const Tensor& x = ctx.input(0);
   const size_t rank = x.rank();
-  const DType type = compute_type(x.dtype());
+  const DType type = compute_type(x.dtype(), ctx.input(1).dtype(), ctx.input(3).dtype());
   const Tensor wide = x.to(type);
   const auto channel = [&](size_t i) { return norm_rules::per_channel(ctx.input(i).to(type), rank); };
   if (ctx.i("training_mode") == 0) {

@@ -33,7 +33,7 @@ void infer(InferContext& ctx) {
 TensorList expand(const ExpandContext& ctx) {
   const Tensor& x = ctx.input(1);
   const size_t rank = x.rank();
-  const DType type = compute_type(x.dtype());
+  const DType type = compute_type(x.dtype(), ctx.input(2).dtype());
   const Shape axes = norm_rules::batch_axes(rank);
   const Tensor dy = ctx.input(0).to(type), wide = x.to(type);
   const auto channel = [&](size_t i) { return norm_rules::per_channel(ctx.input(i).to(type), rank); };

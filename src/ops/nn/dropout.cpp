@@ -12,9 +12,10 @@ namespace {
 constexpr double kDefaultRatio = 0.5;
 
 void infer(InferContext& ctx) {
-  for (size_t i = 1; i < 3; ++i)
-    ctx.check(!ctx.has_input(i) || ctx.rank(i) == 0, "{} is {}; it must be a scalar of rank 0",
-              i == 1 ? "ratio" : "training_mode", ctx.str(i));
+  for (size_t i = 1; i < 3; ++i) {
+    if (!ctx.has_input(i)) continue;
+    ctx.check(ctx.rank(i) == 0, "{} is {}; it must be a scalar of rank 0", ctx.op.inputs[i].name, ctx.str(i));
+  }
   ctx.output(0, ctx.dims(0));
   ctx.output(1, ctx.dims(0));
 }

@@ -9,5 +9,10 @@ namespace tenon {
 inline DType compute_type(DType type) {
   return type == DType::f16 || type == DType::bf16 ? DType::f32 : type;
 }
+// For operands of several types: the widest of them.
+template <class... Types>
+DType compute_type(DType type, Types... others) {
+  return type == DType::f64 || ((others == DType::f64) || ...) ? DType::f64 : DType::f32;
+}
 
 }  // namespace tenon
