@@ -27,7 +27,7 @@ struct LayerNormLoops {
   // out = (x - mean) * inv_std * scale + bias over n elements; bias may be null.
   Moments (*forward)(const float* x, const float* scale, const float* bias, float* out, size_t n,
                      double epsilon) = nullptr;
-  // dx, and what the row adds to dscale and dbias, which may both be null.
+  // dx, and what the row adds to dscale and dbias, which are both given or both null.
   void (*backward)(const float* dy, const float* x, const float* scale, float* dx, float* dscale,
                    float* dbias, size_t n, double epsilon) = nullptr;
 };
@@ -88,9 +88,26 @@ Moments forward(const float* x, const float* scale, const float* bias, float* ou
   return m;
 }
 
-// With g = dy*scale and x_hat the normalised row, dx = inv_std*(g - mean(g) - x_hat*mean(g*x_hat)).
-void backward(const float* dy, const float* x, const float* scale, float* dx, float* dscale,
-              float* dbias, size_t n, double epsilon) {
+// What one vector of a row adds: to the sums of g = dy*scale and g*x_hat, and to dscale and dbias.
+// Lanes past the end have dy = 0 and add nothing.
+template <bool kParams>
+HWY_INLINE void backward_sums(const float* dy, const float* x, const float* scale, float* dscale,
+                              float* dbias, size_t n, V mean, V inv_std, V& sum_g, V& sum_gx) {
+  const V dyi = load_some(dy, n);
+  const V x_hat = hn::Mul(hn::Sub(load_some(x, n), mean), inv_std);
+  const V g = hn::Mul(dyi, load_some(scale, n));
+  sum_g = hn::Add(sum_g, g);
+  sum_gx = hn::MulAdd(g, x_hat, sum_gx);
+  if constexpr (kParams) {
+    store_some(hn::MulAdd(dyi, x_hat, load_some(dscale, n)), dscale, n);
+    store_some(hn::Add(dyi, load_some(dbias, n)), dbias, n);
+  }
+}
+
+// With x_hat the normalised row, dx = inv_std*(g - mean(g) - x_hat*mean(g*x_hat)).
+template <bool kParams>
+HWY_INLINE void backward_row(const float* dy, const float* x, const float* scale, float* dx,
+                             float* dscale, float* dbias, size_t n, double epsilon) {
   const D d;
   const Moments m = moments(x, n, epsilon);
   const V mean = hn::Set(d, m.mean);
@@ -99,21 +116,20 @@ void backward(const float* dy, const float* x, const float* scale, float* dx, fl
   double sum_g = 0, sum_gx = 0;
   for (size_t begin = 0; begin < n; begin += kRun) {
     const size_t end = HWY_MIN(n, begin + kRun);
-    V acc_g = hn::Zero(d);
-    V acc_gx = hn::Zero(d);
-    for (size_t i = begin; i < end; i += lanes) {
-      // Lanes past the end have dy = 0 and add nothing.
-      const size_t rest = end - i;
-      const V dyi = load_some(dy + i, rest);
-      const V x_hat = hn::Mul(hn::Sub(load_some(x + i, rest), mean), inv_std);
-      const V g = hn::Mul(dyi, load_some(scale + i, rest));
-      acc_g = hn::Add(acc_g, g);
-      acc_gx = hn::MulAdd(g, x_hat, acc_gx);
-      if (dscale) store_some(hn::MulAdd(dyi, x_hat, load_some(dscale + i, rest)), dscale + i, rest);
-      if (dbias) store_some(hn::Add(dyi, load_some(dbias + i, rest)), dbias + i, rest);
+    V g0 = hn::Zero(d), gx0 = g0, g1 = g0, gx1 = g0;
+    size_t i = begin;
+    for (; i + 2 * lanes <= end; i += 2 * lanes) {
+      const size_t k = i + lanes;
+      backward_sums<kParams>(dy + i, x + i, scale + i, dscale + i, dbias + i, lanes, mean, inv_std,
+                             g0, gx0);
+      backward_sums<kParams>(dy + k, x + k, scale + k, dscale + k, dbias + k, lanes, mean, inv_std,
+                             g1, gx1);
     }
-    sum_g += static_cast<double>(hn::GetLane(hn::SumOfLanes(d, acc_g)));
-    sum_gx += static_cast<double>(hn::GetLane(hn::SumOfLanes(d, acc_gx)));
+    for (; i < end; i += lanes)
+      backward_sums<kParams>(dy + i, x + i, scale + i, dscale + i, dbias + i, end - i, mean,
+                             inv_std, g0, gx0);
+    sum_g += static_cast<double>(hn::GetLane(hn::SumOfLanes(d, hn::Add(g0, g1))));
+    sum_gx += static_cast<double>(hn::GetLane(hn::SumOfLanes(d, hn::Add(gx0, gx1))));
   }
   const V mean_g = hn::Set(d, static_cast<float>(sum_g / static_cast<double>(n)));
   const V mean_gx = hn::Set(d, static_cast<float>(sum_gx / static_cast<double>(n)));
@@ -124,6 +140,14 @@ void backward(const float* dy, const float* x, const float* scale, float* dx, fl
     const V inner = hn::NegMulAdd(x_hat, mean_gx, hn::Sub(g, mean_g));
     store_some(hn::Mul(inv_std, inner), dx + i, rest);
   }
+}
+
+void backward(const float* dy, const float* x, const float* scale, float* dx, float* dscale,
+              float* dbias, size_t n, double epsilon) {
+  if (dscale)
+    backward_row<true>(dy, x, scale, dx, dscale, dbias, n, epsilon);
+  else
+    backward_row<false>(dy, x, scale, dx, dx, dx, n, epsilon);
 }
 
 LayerNormLoops find_layer_norm() { return {forward, backward}; }
@@ -202,7 +226,7 @@ struct Backward final : Kernel {
                  [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
         float* dscale = wants_scale || wants_bias ? partial + i * 2 * length : nullptr;
-        float* dbias = wants_bias ? dscale + length : nullptr;
+        float* dbias = dscale ? dscale + length : nullptr;
         if (dscale) std::fill_n(dscale, 2 * length, 0.0F);
         for (int64_t row = i * block; row < std::min(rows, (i + 1) * block); ++row) {
           const int64_t at = row * length;
