@@ -2,6 +2,7 @@
 #include "ops/grad.h"
 #include "ops/nn/catalog.h"
 #include "ops/nn/pool_rules.h"
+#include "ops/reduce/catalog.h"
 #include "ops/samples.h"
 #include "ops/shape/catalog.h"
 
@@ -14,9 +15,17 @@ TensorList expand(const ExpandContext& ctx) {
 }
 
 TensorList grad(const GradContext& ctx) {
-  const int64_t count = known_spatial("GlobalAveragePool", "X", ctx.dims(0)).numel();
-  const Tensor dy = ctx.grad();
-  return {Expand(dy / static_cast<double>(count), shape_tensor(ctx.dims(0), dy))};
+  const Tensor dy = ctx.grad(), shape = ctx.shape_of(0);
+  const Dim count = product(spatial_dims(ctx.dims(0)));
+  Tensor share;
+  if (count.is_const()) {
+    share = dy / static_cast<double>(count.value());
+  } else {
+    const auto rank = static_cast<int64_t>(dy.rank());
+    const Tensor sizes = Slice(shape, Tensor::ints({2}), Tensor::ints({rank}));
+    share = dy / ReduceProd(sizes, Attrs{{"keepdims", 0}}).to(dy.dtype());
+  }
+  return {Expand(share, shape)};
 }
 
 void samples(Samples& s) {
