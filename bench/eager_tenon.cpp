@@ -16,7 +16,8 @@ using namespace tenon;
 namespace {
 
 // A whole training step on a fixed batch.
-EagerCase training(std::string name, double target, std::shared_ptr<nn::Module> model, Tensor x, int64_t classes) {
+EagerCase training(std::string name, double target, std::shared_ptr<nn::Module> model, Tensor x,
+                   int64_t classes) {
   auto optimizer = std::make_shared<nn::SGD>(*model, nn::SGD::Options{.lr = 0.01, .momentum = 0.9});
   Tensor labels = Tensor::empty({x.size(0)}, DType::i64);
   for (int64_t i = 0; i < labels.numel(); ++i) labels.data<int64_t>()[i] = i % classes;
@@ -88,7 +89,8 @@ std::vector<EagerCase> tenon_cases() {
          }
        }},
       forward("softmax 64x1024", 1.0, [=] { return op::Softmax(rows, softmax); }),
-      forward("layer norm 512x768", 1.0, [=] { return op::LayerNormalization(tokens, weight, bias, layer_norm); }),
+      forward("layer norm 512x768", 1.0,
+              [=] { return op::LayerNormalization(tokens, weight, bias, layer_norm); }),
       forward("add of 16M floats", 1.0, [=] { return big_a + big_b; }),
       forward("relu of 16M floats", 1.0, [=] { return op::Relu(big_a); }),
       training("LeNet step, batch 64", 0.8, lenet(), rand({64, 1, 28, 28}), 10),

@@ -13,18 +13,20 @@ namespace tenon::autograd {
 
 namespace {
 
-// Gradients that have arrived at the outputs of each node that still waits for its turn. Nodes go in
-// descending order of creation, so every consumer of a node comes before it.
+// Gradients that have arrived at the outputs of each node that still waits for its turn. Nodes go
+// in descending order of creation, so every consumer of a node comes before it.
 class Walk {
  public:
   Walk(const TensorList& outputs, const TensorList& seeds, const GradOptions& options)
       : options_(options) {
     TENON_CHECK(seeds.empty() || seeds.size() == outputs.size(), usage,
-                "backward: {} seeds for {} outputs; give one an output or none", seeds.size(), outputs.size());
+                "backward: {} seeds for {} outputs; give one an output or none", seeds.size(),
+                outputs.size());
     for (size_t i = 0; i < outputs.size(); ++i) {
       const Ref<Edge> edge = edge_of(outputs[i]);
       TENON_CHECK(edge, usage,
-                  "backward: output {} has no history; mark an input with requires_grad_() and compute with "
+                  "backward: output {} has no history; mark an input with requires_grad_() and "
+                  "compute with "
                   "recording on",
                   i);
       arrive(edge, seed_of(outputs[i], seeds.empty() ? Tensor() : seeds[i]));
@@ -35,7 +37,8 @@ class Walk {
   void want(const TensorList& inputs) {
     for (const Tensor& input : inputs) {
       const Ref<Edge> edge = edge_of(input);
-      TENON_CHECK(edge, usage, "grad: input of shape {} has no history; mark it with requires_grad_() first",
+      TENON_CHECK(edge, usage,
+                  "grad: input of shape {} has no history; mark it with requires_grad_() first",
                   str(input.dims()));
       wanted_.push_back({edge->node.get(), edge->output});
     }
@@ -76,13 +79,15 @@ class Walk {
   static Tensor seed_of(const Tensor& output, const Tensor& seed) {
     if (seed.defined()) {
       TENON_CHECK(str(seed.dims()) == str(output.dims()) && seed.dtype() == output.dtype(), usage,
-                  "backward: the seed is {}{} but the output is {}{}; they must match", name(seed.dtype()),
-                  str(seed.dims()), name(output.dtype()), str(output.dims()));
+                  "backward: the seed is {}{} but the output is {}{}; they must match",
+                  name(seed.dtype()), str(seed.dims()), name(output.dtype()), str(output.dims()));
       return seed;
     }
     const Dims dims = output.dims();
-    TENON_CHECK(std::all_of(dims.begin(), dims.end(), [](const Dim& d) { return d == Dim(1); }), usage,
-                "backward: the output has shape {}; reduce it to one element (sum, mean) or pass a seed", str(dims));
+    TENON_CHECK(
+        std::all_of(dims.begin(), dims.end(), [](const Dim& d) { return d == Dim(1); }), usage,
+        "backward: the output has shape {}; reduce it to one element (sum, mean) or pass a seed",
+        str(dims));
     return Tensor::ones(*to_shape(dims), output.dtype());
   }
 
@@ -116,7 +121,8 @@ class Walk {
   static void run_hooks(Node& node, TensorList& grads) {
     for (const Node::NamedHook& hook : std::vector(node.hooks)) {
       if (!grads[hook.output].defined()) continue;
-      if (Tensor changed = hook.hook(grads[hook.output]); changed.defined()) grads[hook.output] = changed;
+      if (Tensor changed = hook.hook(grads[hook.output]); changed.defined())
+        grads[hook.output] = changed;
     }
   }
 
@@ -147,13 +153,16 @@ class Walk {
       for (const Ref<Edge>& edge : node->inputs)
         if (edge) stack.push_back(edge->node.get());
     }
-    std::sort(order.begin(), order.end(), [](const Node* a, const Node* b) { return a->sequence < b->sequence; });
+    std::sort(order.begin(), order.end(),
+              [](const Node* a, const Node* b) { return a->sequence < b->sequence; });
     const auto is_wanted = [&](const Node* node) {
-      return std::any_of(wanted_.begin(), wanted_.end(), [&](const Place& p) { return p.node == node; });
+      return std::any_of(wanted_.begin(), wanted_.end(),
+                         [&](const Place& p) { return p.node == node; });
     };
     for (Node* node : order)
       for (const Ref<Edge>& edge : node->inputs)
-        if (edge && (is_wanted(edge->node.get()) || (*useful_)[edge->node.get()])) (*useful_)[node] = true;
+        if (edge && (is_wanted(edge->node.get()) || (*useful_)[edge->node.get()]))
+          (*useful_)[node] = true;
   }
 
   GradOptions options_;
@@ -173,8 +182,9 @@ TensorList grad(const TensorList& outputs, const TensorList& inputs, const Tenso
   TensorList found = walk.run();
   for (size_t i = 0; i < found.size(); ++i)
     TENON_CHECK(found[i].defined() || options.allow_unused, usage,
-                "grad: the outputs do not depend on input {} of shape {}; pass allow_unused if that is meant", i,
-                str(inputs[i].dims()));
+                "grad: the outputs do not depend on input {} of shape {}; pass allow_unused if "
+                "that is meant",
+                i, str(inputs[i].dims()));
   return found;
 }
 

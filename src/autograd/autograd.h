@@ -20,7 +20,8 @@ namespace tenon::autograd {
 
 struct GradOptions {
   bool create_graph = false;  // record the gradient computation, for second derivatives
-  bool retain_graph = false;  // keep saved tensors, so that the same result can be differentiated again
+  bool retain_graph =
+      false;  // keep saved tensors, so that the same result can be differentiated again
   bool allow_unused = false;  // an input that the outputs do not depend on gets an undefined tensor
 };
 
@@ -31,10 +32,11 @@ TensorList grad(const TensorList& outputs, const TensorList& inputs, const Tenso
                 const GradOptions& options = {});
 
 // Adds gradients to .grad() of every leaf that the outputs depend on.
-void backward(const TensorList& outputs, const TensorList& seeds = {}, const GradOptions& options = {});
+void backward(const TensorList& outputs, const TensorList& seeds = {},
+              const GradOptions& options = {});
 
-// Calls `hook` with the gradient of `tensor` whenever backward computes it; a defined result replaces
-// it. The handle removes the hook when asked; hooks live as long as the tensor's history.
+// Calls `hook` with the gradient of `tensor` whenever backward computes it; a defined result
+// replaces it. The handle removes the hook when asked; hooks live as long as the tensor's history.
 using Hook = std::function<Tensor(const Tensor&)>;
 class HookHandle {
  public:

@@ -125,11 +125,15 @@ TEST(Autograd, RunsHooksAndTakesWhatTheyReturn) {
 
 TEST(Autograd, ExplainsWhatIsMissing) {
   Tensor x = leaf({1, 2});
-  EXPECT_NE(message_of([&] { (x * x).backward(); }).find("reduce it to one element"), std::string::npos);
-  EXPECT_NE(message_of([&] { Tensor::ones({1}).backward(); }).find("no history"), std::string::npos);
+  EXPECT_NE(message_of([&] { (x * x).backward(); }).find("reduce it to one element"),
+            std::string::npos);
+  EXPECT_NE(message_of([&] { Tensor::ones({1}).backward(); }).find("no history"),
+            std::string::npos);
   Tensor other = leaf({1});
-  EXPECT_NE(message_of([&] { autograd::grad({(x * x).sum()}, {other}); }).find("do not depend"), std::string::npos);
-  EXPECT_NE(message_of([&] { (x * x).sum().backward(Tensor::ones({3})); }).find("they must match"), std::string::npos);
+  EXPECT_NE(message_of([&] { autograd::grad({(x * x).sum()}, {other}); }).find("do not depend"),
+            std::string::npos);
+  EXPECT_NE(message_of([&] { (x * x).sum().backward(Tensor::ones({3})); }).find("they must match"),
+            std::string::npos);
   Tensor integers = Tensor::arange(3);
   EXPECT_NE(message_of([&] { integers.requires_grad_(); }).find("only floats"), std::string::npos);
 }

@@ -23,7 +23,8 @@ bool differentiable(const Tensor& tensor) { return tensor.defined() && is_float(
 void check_version(const OpDef& op, const Saved& saved, std::string_view what, size_t i) {
   if (!saved.tensor.defined() || saved.tensor.is_symbolic()) return;
   TENON_CHECK(saved.tensor.version() == saved.version, usage,
-              "backward of {}: {} {} of shape {} was changed in place after it was saved (version {}, now {}); "
+              "backward of {}: {} {} of shape {} was changed in place after it was saved (version "
+              "{}, now {}); "
               "clone it before changing it",
               op.name, what, i, saved.tensor.shape().str(), saved.version, saved.tensor.version());
 }
@@ -73,13 +74,15 @@ void Edge::record(const OpDef& op, std::span<const Tensor* const> inputs, const 
     made->output_types.push_back(type_of(outputs[i]));
     if (outputs[i].defined() && op.grad.saves.outputs >> std::min<size_t>(i, 31) & 1U)
       made->saved_outputs[i] = save(outputs[i].detach());
-    if (differentiable(outputs[i])) outputs[i].set_history(Ref<Attachment>(make_ref<Edge>(made, i)));
+    if (differentiable(outputs[i]))
+      outputs[i].set_history(Ref<Attachment>(make_ref<Edge>(made, i)));
   }
 }
 
 TensorList Node::backward(const Ref<Node>& self, const TensorList& grads, bool create_graph) {
   TENON_CHECK(!freed, usage,
-              "backward of {}: its saved tensors were freed by an earlier backward; pass retain_graph to keep "
+              "backward of {}: its saved tensors were freed by an earlier backward; pass "
+              "retain_graph to keep "
               "them",
               op->name);
   TensorList in(saved_inputs.size()), out(saved_outputs.size());
@@ -120,7 +123,8 @@ TensorList Node::backward(const Ref<Node>& self, const TensorList& grads, bool c
   }
   TensorList found(wanted.size());
   if (!ends.empty())
-    found = autograd::grad(ends, wanted, seeds, {.create_graph = create_graph, .allow_unused = true});
+    found =
+        autograd::grad(ends, wanted, seeds, {.create_graph = create_graph, .allow_unused = true});
   TensorList all(inputs.size());
   for (size_t i = 0, k = 0; i < inputs.size(); ++i)
     if (inputs[i]) all[i] = found[k++];

@@ -34,7 +34,7 @@ struct Saved {
 
 class Node final : public RefCounted {
  public:
-  Node();                                  // a leaf
+  Node();  // a leaf
   Node(const OpDef& op, const Attrs& attrs);
   ~Node() override;
 
@@ -61,14 +61,15 @@ class Node final : public RefCounted {
   };
   std::vector<NamedHook> hooks;
 
-  // d(loss)/d(inputs) from d(loss)/d(outputs); `self` is this node's own reference, for re-attaching
-  // the histories of saved outputs.
+  // d(loss)/d(inputs) from d(loss)/d(outputs); `self` is this node's own reference, for
+  // re-attaching the histories of saved outputs.
   TensorList backward(const Ref<Node>& self, const TensorList& grads, bool create_graph);
 };
 
 // The edge behind a tensor, or null.
 inline Ref<Edge> edge_of(const Tensor& tensor) {
-  return tensor.requires_grad() ? Ref<Edge>(static_cast<Edge*>(tensor.history().get())) : Ref<Edge>();
+  return tensor.requires_grad() ? Ref<Edge>(static_cast<Edge*>(tensor.history().get()))
+                                : Ref<Edge>();
 }
 
 }  // namespace tenon::autograd

@@ -16,10 +16,11 @@ autograd::Node* leaf_of(const Tensor& tensor) {
 Tensor& Tensor::requires_grad_(bool on) {
   TENON_CHECK(defined(), usage, "requires_grad_: the tensor is undefined; make it first");
   if (on == requires_grad()) return *this;
-  TENON_CHECK(is_leaf(), usage, "requires_grad_: the tensor is the result of {}; use detach() to cut it off",
+  TENON_CHECK(is_leaf(), usage,
+              "requires_grad_: the tensor is the result of {}; use detach() to cut it off",
               autograd::history_name(*this));
-  TENON_CHECK(is_float(dtype()), usage, "requires_grad_: the tensor is {}; only floats have gradients",
-              name(dtype()));
+  TENON_CHECK(is_float(dtype()), usage,
+              "requires_grad_: the tensor is {}; only floats have gradients", name(dtype()));
   if (on)
     set_history(Ref<Attachment>(make_ref<autograd::Edge>(make_ref<autograd::Node>(), 0)));
   else

@@ -20,12 +20,18 @@ int list(const Globals& globals) {
   const CpuFacts cpu = read_cpu_facts();
   const MemoryStats memory = cpu_device().allocator().stats();
   if (globals.json) {
-    print_json(Json::array({{{"name", cpu_device().name()}, {"model", cpu.model}, {"cores", cpu.cores},
-                             {"available", cpu.available}, {"threads", thread_count()}, {"extensions", cpu.extensions},
-                             {"memory_in_use", memory.in_use}, {"memory_reserved", memory.reserved}}}));
+    print_json(Json::array({{{"name", cpu_device().name()},
+                             {"model", cpu.model},
+                             {"cores", cpu.cores},
+                             {"available", cpu.available},
+                             {"threads", thread_count()},
+                             {"extensions", cpu.extensions},
+                             {"memory_in_use", memory.in_use},
+                             {"memory_reserved", memory.reserved}}}));
     return 0;
   }
-  std::printf("cpu    %s, %d cores, %d threads in use\n       vector units: %s\n", cpu.model.c_str(), cpu.cores, thread_count(),
+  std::printf("cpu    %s, %d cores, %d threads in use\n       vector units: %s\n",
+              cpu.model.c_str(), cpu.cores, thread_count(),
               text::join(cpu.extensions, " ").c_str());
   return 0;
 }
@@ -36,6 +42,7 @@ Run define(CLI::App&, const Globals& globals) {
 
 }  // namespace
 
-constinit const Verb devices{"devices", Stage::know, "List the devices that can compute here.", kExamples, define};
+constinit const Verb devices{"devices", Stage::know, "List the devices that can compute here.",
+                             kExamples, define};
 
 }  // namespace tenon::cli

@@ -31,7 +31,8 @@ int evaluate(Options& options, const Globals& globals) {
   const InterruptHandler handler;
   const train::Evaluation result = train::evaluate_file(options.eval);
   TENON_CHECK(result.accuracy || options.min_accuracy == 0, usage,
-              "eval: --min-accuracy {} needs an accuracy, and the recipe measures only the loss; leave the option out",
+              "eval: --min-accuracy {} needs an accuracy, and the recipe measures only the loss; "
+              "leave the option out",
               options.min_accuracy);
   const bool enough = result.accuracy.value_or(1) >= options.min_accuracy;
   if (globals.json) {
@@ -41,32 +42,38 @@ int evaluate(Options& options, const Globals& globals) {
   std::printf("%s", train::describe(result).c_str());
   if (options.show > 0)
     std::printf("\n%s", train::show_predictions({.model = options.eval.model,
-                                                .recipe = options.eval.recipe,
-                                                .options = options.eval.options,
-                                                .count = options.show,
-                                                .columns = terminal::width(terminal::kStdout),
-                                                .color = terminal::colors(terminal::kStdout),
-                                                .unicode = terminal::unicode()})
+                                                 .recipe = options.eval.recipe,
+                                                 .options = options.eval.options,
+                                                 .count = options.show,
+                                                 .columns = terminal::width(terminal::kStdout),
+                                                 .color = terminal::colors(terminal::kStdout),
+                                                 .unicode = terminal::unicode()})
                             .c_str());
-  if (!enough) std::fprintf(stderr, "tenon: accuracy %.4f is below --min-accuracy %.4f\n", *result.accuracy, options.min_accuracy);
+  if (!enough)
+    std::fprintf(stderr, "tenon: accuracy %.4f is below --min-accuracy %.4f\n", *result.accuracy,
+                 options.min_accuracy);
   return enough ? 0 : 1;
 }
 
 Run define(CLI::App& app, const Globals& globals) {
   auto options = std::make_shared<Options>();
-  app.add_option("model", options->eval.model, "A checkpoint (.safetensors) or an ONNX model")->required();
+  app.add_option("model", options->eval.model, "A checkpoint (.safetensors) or an ONNX model")
+      ->required();
   app.add_option("--recipe", options->eval.recipe, "Whose data; else the checkpoint's own recipe");
   app.add_option("--split", options->eval.split, "train, validation or test");
   app.add_option("--batch", options->eval.batch, "Items at once")->check(CLI::PositiveNumber);
   app.add_option("--set", options->overrides, "KEY=VALUE of the recipe");
   app.add_option("--show", options->show, "Draw so many items with what the model says they are");
-  app.add_option("--min-accuracy", options->min_accuracy, "Exit with 1 when the accuracy is lower (0 to 1)")
+  app.add_option("--min-accuracy", options->min_accuracy,
+                 "Exit with 1 when the accuracy is lower (0 to 1)")
       ->check(CLI::Range(0.0, 1.0));
   return [options, &globals] { return evaluate(*options, globals); };
 }
 
 }  // namespace
 
-constinit const Verb eval{"eval", Stage::train, "Measure a model's accuracy and loss on a recipe's data.", kExamples, define};
+constinit const Verb eval{"eval", Stage::train,
+                          "Measure a model's accuracy and loss on a recipe's data.", kExamples,
+                          define};
 
 }  // namespace tenon::cli

@@ -14,7 +14,8 @@ namespace {
 
 constexpr std::string_view kExamples =
     "  tenon export runs/try/best.safetensors --output model.onnx\n"
-    "  tenon export best.safetensors -o model.onnx --opset 17 --input-name image --output-name logits --dim 0=batch --check 1000\n";
+    "  tenon export best.safetensors -o model.onnx --opset 17 --input-name image --output-name "
+    "logits --dim 0=batch --check 1000\n";
 
 struct Options {
   train::ExportRequest request;
@@ -34,31 +35,37 @@ int write_model(Options& options, const Globals& globals) {
   if (globals.json) {
     print_json(train::to_json(result));
   } else {
-    std::printf("%s: opset %d, %ld nodes, %ld parameters, %s\n", result.output.c_str(), result.opset,
-                static_cast<long>(result.nodes), static_cast<long>(result.parameters),
+    std::printf("%s: opset %d, %ld nodes, %ld parameters, %s\n", result.output.c_str(),
+                result.opset, static_cast<long>(result.nodes), static_cast<long>(result.parameters),
                 text::human_bytes(result.bytes).c_str());
     if (result.checked_items > 0)
-      std::printf("checked on %ld items: largest difference %.3g, %s\n", static_cast<long>(result.checked_items),
-                  result.max_abs_diff, result.agrees ? "agrees" : "does NOT agree");
+      std::printf("checked on %ld items: largest difference %.3g, %s\n",
+                  static_cast<long>(result.checked_items), result.max_abs_diff,
+                  result.agrees ? "agrees" : "does NOT agree");
   }
   return result.agrees ? 0 : 1;
 }
 
 Run define(CLI::App& app, const Globals& globals) {
   auto options = std::make_shared<Options>();
-  app.add_option("checkpoint", options->request.checkpoint, "A checkpoint written by tenon train")->required();
+  app.add_option("checkpoint", options->request.checkpoint, "A checkpoint written by tenon train")
+      ->required();
   app.add_option("-o,--output", options->request.output, "The ONNX file to write")->required();
   app.add_option("--opset", options->request.opset, "ONNX opset, 13 to 21");
   app.add_option("--input-name", options->request.input_name, "Name of the input");
   app.add_option("--output-name", options->request.output_name, "Name of the output");
-  app.add_option("--dim", options->axes, "AXIS=NAME of an input axis that stays dynamic (0=batch unless given)");
-  app.add_option("--check", options->request.check_items, "Load the file again and compare it on so many items");
-  app.add_option("--tolerance", options->request.tolerance, "Largest difference that --check accepts");
+  app.add_option("--dim", options->axes,
+                 "AXIS=NAME of an input axis that stays dynamic (0=batch unless given)");
+  app.add_option("--check", options->request.check_items,
+                 "Load the file again and compare it on so many items");
+  app.add_option("--tolerance", options->request.tolerance,
+                 "Largest difference that --check accepts");
   return [options, &globals] { return write_model(*options, globals); };
 }
 
 }  // namespace
 
-constinit const Verb export_model{"export", Stage::ship, "Write a checkpoint as an ONNX model.", kExamples, define};
+constinit const Verb export_model{"export", Stage::ship, "Write a checkpoint as an ONNX model.",
+                                  kExamples, define};
 
 }  // namespace tenon::cli

@@ -34,10 +34,14 @@ Json ports(const graph::Graph& graph, const std::vector<graph::ValueId>& ids) {
     const graph::Value& value = graph.value(id);
     Json shape = Json::array();
     for (const Dim& dim : value.type.dims) {
-      if (dim.is_const()) shape.push_back(dim.value());
-      else shape.push_back(dim.str());
+      if (dim.is_const())
+        shape.push_back(dim.value());
+      else
+        shape.push_back(dim.str());
     }
-    list.push_back({{"name", value.name}, {"dtype", name(value.type.dtype)}, {"shape", value.type.ranked ? shape : Json()}});
+    list.push_back({{"name", value.name},
+                    {"dtype", name(value.type.dtype)},
+                    {"shape", value.type.ranked ? shape : Json()}});
   }
   return list;
 }
@@ -46,7 +50,10 @@ int inspect_onnx(const Options& options, const Globals& globals) {
   const graph::Graph graph = formats::import_onnx(options.path);
   if (options.graph) {
     if (globals.json) {
-      print_json({{"file", options.path}, {"format", "onnx"}, {"name", graph.name}, {"graph", graph.str()}});
+      print_json({{"file", options.path},
+                  {"format", "onnx"},
+                  {"name", graph.name},
+                  {"graph", graph.str()}});
       return 0;
     }
     std::printf("%s", graph.str().c_str());
@@ -64,15 +71,24 @@ int inspect_onnx(const Options& options, const Globals& globals) {
 
   if (globals.json) {
     Json by_operator = Json::array();
-    for (const auto& [op, count] : flops) by_operator.push_back({{"op", op}, {"nodes", nodes[op]}, {"flops", count}});
-    print_json({{"file", options.path}, {"format", "onnx"}, {"name", graph.name}, {"inputs", ports(graph, graph.inputs)},
-                {"outputs", ports(graph, graph.outputs)}, {"nodes", graph.nodes().size()},
-                {"parameters", graph.parameter_count()}, {"flops", total}, {"operators", by_operator}});
+    for (const auto& [op, count] : flops)
+      by_operator.push_back({{"op", op}, {"nodes", nodes[op]}, {"flops", count}});
+    print_json({{"file", options.path},
+                {"format", "onnx"},
+                {"name", graph.name},
+                {"inputs", ports(graph, graph.inputs)},
+                {"outputs", ports(graph, graph.outputs)},
+                {"nodes", graph.nodes().size()},
+                {"parameters", graph.parameter_count()},
+                {"flops", total},
+                {"operators", by_operator}});
     return 0;
   }
   Table table({"", "name", "type"});
-  for (graph::ValueId id : graph.inputs) table.row({"input", graph.value(id).name, graph.value(id).type.str()});
-  for (graph::ValueId id : graph.outputs) table.row({"output", graph.value(id).name, graph.value(id).type.str()});
+  for (graph::ValueId id : graph.inputs)
+    table.row({"input", graph.value(id).name, graph.value(id).type.str()});
+  for (graph::ValueId id : graph.outputs)
+    table.row({"output", graph.value(id).name, graph.value(id).type.str()});
   std::printf("%s\n", table.str().c_str());
   Table work({"operator", "nodes", "MFLOP", "share"});
   for (size_t column = 1; column < 4; ++column) work.align(column, terminal::Align::right);
@@ -83,7 +99,11 @@ int inspect_onnx(const Options& options, const Globals& globals) {
               static_cast<long>(graph.parameter_count()), total * 1e-6);
   std::vector<std::string> assumed;
   for (const auto& [symbol, size] : sizes) assumed.push_back(fmt::format("{}={}", symbol, size));
-  std::printf("%s\n", assumed.empty() ? "" : (" with " + text::join(assumed, ", ") + " (--dim NAME=SIZE for another)").c_str());
+  std::printf(
+      "%s\n",
+      assumed.empty()
+          ? ""
+          : (" with " + text::join(assumed, ", ") + " (--dim NAME=SIZE for another)").c_str());
   return 0;
 }
 
@@ -94,14 +114,21 @@ int inspect_safetensors(const Options& options, const Globals& globals) {
   Table table({"tensor", "type", "shape"});
   for (const auto& entry : file.entries()) {
     elements += entry.shape.numel();
-    list.push_back({{"name", entry.name}, {"dtype", name(entry.dtype)}, {"shape", entry.shape.vector()}});
+    list.push_back(
+        {{"name", entry.name}, {"dtype", name(entry.dtype)}, {"shape", entry.shape.vector()}});
     table.row({entry.name, std::string(name(entry.dtype)), entry.shape.str()});
   }
   if (globals.json) {
-    print_json({{"file", options.path}, {"format", "safetensors"}, {"tensors", list}, {"elements", elements}, {"metadata", file.metadata()}});
+    print_json({{"file", options.path},
+                {"format", "safetensors"},
+                {"tensors", list},
+                {"elements", elements},
+                {"metadata", file.metadata()}});
   } else {
-    std::printf("%s\n%zu tensors, %ld elements\n", table.str().c_str(), file.entries().size(), static_cast<long>(elements));
-    for (const auto& [key, value] : file.metadata()) std::printf("%s: %s\n", key.c_str(), value.substr(0, 200).c_str());
+    std::printf("%s\n%zu tensors, %ld elements\n", table.str().c_str(), file.entries().size(),
+                static_cast<long>(elements));
+    for (const auto& [key, value] : file.metadata())
+      std::printf("%s: %s\n", key.c_str(), value.substr(0, 200).c_str());
   }
   return 0;
 }
@@ -109,7 +136,10 @@ int inspect_safetensors(const Options& options, const Globals& globals) {
 int inspect_npy(const Options& options, const Globals& globals) {
   const Tensor tensor = npy::read_file(options.path);
   if (globals.json)
-    print_json({{"file", options.path}, {"format", "npy"}, {"dtype", name(tensor.dtype())}, {"shape", tensor.shape().vector()}});
+    print_json({{"file", options.path},
+                {"format", "npy"},
+                {"dtype", name(tensor.dtype())},
+                {"shape", tensor.shape().vector()}});
   else
     std::printf("%s\n", tensor.str().c_str());
   return 0;
@@ -118,7 +148,8 @@ int inspect_npy(const Options& options, const Globals& globals) {
 Run define(CLI::App& app, const Globals& globals) {
   auto options = std::make_shared<Options>();
   app.add_option("file", options->path, "A .onnx, .safetensors or .npy file")->required();
-  app.add_option("--dim", options->sizes, "NAME=SIZE of a symbolic axis, for the operation counts (else 1)");
+  app.add_option("--dim", options->sizes,
+                 "NAME=SIZE of a symbolic axis, for the operation counts (else 1)");
   app.add_flag("--graph", options->graph, "Print the graph as text");
   return [options, &globals] {
     if (options->path.ends_with(".safetensors")) return inspect_safetensors(*options, globals);
@@ -129,7 +160,8 @@ Run define(CLI::App& app, const Globals& globals) {
 
 }  // namespace
 
-constinit const Verb inspect{"inspect", Stage::ship, "Show a model's inputs, outputs, operators, parameters and FLOPs.",
+constinit const Verb inspect{"inspect", Stage::ship,
+                             "Show a model's inputs, outputs, operators, parameters and FLOPs.",
                              kExamples, define};
 
 }  // namespace tenon::cli

@@ -11,7 +11,8 @@ namespace {
 
 std::string list_inputs(const graph::Graph& graph) {
   std::vector<std::string> lines;
-  for (graph::ValueId id : graph.inputs) lines.push_back(graph.value(id).name + ": " + graph.value(id).type.str());
+  for (graph::ValueId id : graph.inputs)
+    lines.push_back(graph.value(id).name + ": " + graph.value(id).type.str());
   return text::join(lines, ", ");
 }
 
@@ -25,22 +26,25 @@ TensorList read_inputs(const graph::Graph& graph, const std::vector<std::string>
     // A name may hold '=' itself: the longest known name that fits wins.
     size_t at = names.size(), cut = 0;
     for (size_t i = 0; i < names.size(); ++i)
-      if (pair.starts_with(names[i] + "=") && names[i].size() >= cut) at = i, cut = names[i].size() + 1;
+      if (pair.starts_with(names[i] + "=") && names[i].size() >= cut)
+        at = i, cut = names[i].size() + 1;
     const bool bare = pair.find('=') == std::string::npos;
     if (bare && names.size() == 1) at = 0, cut = 0;
     if (at == names.size()) {
       const std::string name = pair.substr(0, pair.find('='));
       const std::string near = text::did_you_mean(name, names);
-      fail(ErrorKind::usage, "--input {}: the model has no input '{}'; {}its inputs are {}", pair, name,
-           near.empty() ? "" : fmt::format("did you mean '{}'? ", near), list_inputs(graph));
+      fail(ErrorKind::usage, "--input {}: the model has no input '{}'; {}its inputs are {}", pair,
+           name, near.empty() ? "" : fmt::format("did you mean '{}'? ", near), list_inputs(graph));
     }
-    TENON_CHECK(!inputs[at].defined(), usage, "--input {}: input '{}' is given twice; give it once", pair, names[at]);
+    TENON_CHECK(!inputs[at].defined(), usage, "--input {}: input '{}' is given twice; give it once",
+                pair, names[at]);
     inputs[at] = npy::read_file(pair.substr(cut));
   }
   std::vector<std::string> missing;
   for (size_t i = 0; i < inputs.size(); ++i)
     if (!inputs[i].defined()) missing.push_back(names[i]);
-  TENON_CHECK(missing.empty(), usage, "no value for input {}; give --input NAME=FILE.npy for each of {}",
+  TENON_CHECK(missing.empty(), usage,
+              "no value for input {}; give --input NAME=FILE.npy for each of {}",
               text::join(missing, ", "), list_inputs(graph));
   return inputs;
 }
@@ -50,7 +54,8 @@ TensorList random_inputs(const graph::Graph& graph, const Dim::Bindings& sizes, 
   TensorList inputs;
   for (graph::ValueId id : graph.inputs) {
     const graph::Value& value = graph.value(id);
-    TENON_CHECK(value.type.ranked, usage, "input {} has no shape to draw random values for; give --input", value.name);
+    TENON_CHECK(value.type.ranked, usage,
+                "input {} has no shape to draw random values for; give --input", value.name);
     Shape shape;
     for (const Dim& dim : value.type.dims) {
       Dim::Bindings bound = sizes;
@@ -58,7 +63,8 @@ TensorList random_inputs(const graph::Graph& graph, const Dim::Bindings& sizes, 
       shape.push_back(dim.eval(bound).value_or(1));
     }
     Tensor input = Tensor::empty(shape, value.type.dtype);
-    TENON_CHECK(value.type.dtype != DType::string, usage, "input {} holds strings; give --input", value.name);
+    TENON_CHECK(value.type.dtype != DType::string, usage, "input {} holds strings; give --input",
+                value.name);
     input.copy_from(is_float(value.type.dtype) ? randn(shape) : rand(shape, 0, 4));
     inputs.push_back(std::move(input));
   }
@@ -69,9 +75,13 @@ Dim::Bindings parse_sizes(const std::vector<std::string>& pairs) {
   Dim::Bindings sizes;
   for (const std::string& pair : pairs) {
     const size_t cut = pair.find('=');
-    TENON_CHECK(cut != std::string::npos && cut > 0, usage, "--dim {}: write NAME=SIZE, as in --dim batch=8", pair);
+    TENON_CHECK(cut != std::string::npos && cut > 0, usage,
+                "--dim {}: write NAME=SIZE, as in --dim batch=8", pair);
     const auto size = text::parse_number<int64_t>(pair.substr(cut + 1));
-    TENON_CHECK(size && *size > 0, usage, "--dim {}: the size is no positive whole number; write NAME=SIZE, as in --dim batch=8", pair);
+    TENON_CHECK(
+        size && *size > 0, usage,
+        "--dim {}: the size is no positive whole number; write NAME=SIZE, as in --dim batch=8",
+        pair);
     sizes[pair.substr(0, cut)] = *size;
   }
   return sizes;

@@ -51,7 +51,8 @@ std::vector<std::string> kernel_names(const OpDef& op, Backend backend) {
 }
 
 std::string_view text_of(AttrType type) {
-  constexpr std::string_view names[] = {"int", "float", "string", "ints", "floats", "strings", "tensor", "graph"};
+  constexpr std::string_view names[] = {"int",    "float",   "string", "ints",
+                                        "floats", "strings", "tensor", "graph"};
   return names[static_cast<size_t>(type)];
 }
 
@@ -68,24 +69,34 @@ Json to_json(const OpDef& op) {
     Json json = Json::array();
     for (const Port& port : list) {
       constexpr std::string_view arities[] = {"single", "optional", "variadic"};
-      json.push_back({{"name", port.name}, {"types", op.find_type(port.type_var)->set.str()},
+      json.push_back({{"name", port.name},
+                      {"types", op.find_type(port.type_var)->set.str()},
                       {"arity", arities[static_cast<size_t>(port.arity)]}});
     }
     return json;
   };
   Json attrs = Json::array();
   for (const AttrSpec& spec : op.attrs)
-    attrs.push_back({{"name", spec.name}, {"type", text_of(spec.type)}, {"default", default_of(spec)}});
-  return {{"name", op.name}, {"domain", domain_of(op)}, {"doc", op.doc}, {"onnx_versions", versions(op)},
-          {"inputs", ports(op.inputs)}, {"outputs", ports(op.outputs)}, {"attributes", attrs},
-          {"gradient", gradient(op)}, {"expansion", op.expand.fn != nullptr},
-          {"cpu_kernels", kernel_names(op, Backend::cpu)}, {"reference_kernels", kernel_names(op, Backend::reference)}};
+    attrs.push_back(
+        {{"name", spec.name}, {"type", text_of(spec.type)}, {"default", default_of(spec)}});
+  return {{"name", op.name},
+          {"domain", domain_of(op)},
+          {"doc", op.doc},
+          {"onnx_versions", versions(op)},
+          {"inputs", ports(op.inputs)},
+          {"outputs", ports(op.outputs)},
+          {"attributes", attrs},
+          {"gradient", gradient(op)},
+          {"expansion", op.expand.fn != nullptr},
+          {"cpu_kernels", kernel_names(op, Backend::cpu)},
+          {"reference_kernels", kernel_names(op, Backend::reference)}};
 }
 
 void print_port(std::string_view what, const OpDef& op, const Port& port) {
   constexpr std::string_view arities[] = {"", ", optional", ", any number"};
   std::printf("  %-9s %-18s %s%s%s\n", std::string(what).c_str(), std::string(port.name).c_str(),
-              op.find_type(port.type_var)->set.str().c_str(), std::string(arities[static_cast<size_t>(port.arity)]).c_str(),
+              op.find_type(port.type_var)->set.str().c_str(),
+              std::string(arities[static_cast<size_t>(port.arity)]).c_str(),
               port.value ? ", decides the shape" : "");
 }
 
@@ -104,37 +115,48 @@ int show(const std::string& name, bool json) {
     return 0;
   }
   const OpDef& op = *found;
-  std::printf("%s (%s, opsets %s)\n  %s\n\n", name.c_str(), domain_of(op).c_str(), versions(op).c_str(),
-              std::string(op.doc).c_str());
+  std::printf("%s (%s, opsets %s)\n  %s\n\n", name.c_str(), domain_of(op).c_str(),
+              versions(op).c_str(), std::string(op.doc).c_str());
   for (const Port& port : op.inputs) print_port("input", op, port);
   for (const AttrSpec& spec : op.attrs)
-    std::printf("  attribute %-18s %s, %s%s\n", std::string(spec.name).c_str(), std::string(text_of(spec.type)).c_str(),
-                default_of(spec).c_str(),
-                spec.choices.empty() ? "" : (", one of " + text::join(text::split(spec.choices, '|'), ", ")).c_str());
+    std::printf("  attribute %-18s %s, %s%s\n", std::string(spec.name).c_str(),
+                std::string(text_of(spec.type)).c_str(), default_of(spec).c_str(),
+                spec.choices.empty()
+                    ? ""
+                    : (", one of " + text::join(text::split(spec.choices, '|'), ", ")).c_str());
   for (const Port& port : op.outputs) print_port("output", op, port);
-  std::printf("\n  gradient  %s\n  expansion %s\n", gradient(op).c_str(), op.expand.fn ? "yes" : "none: a primitive");
-  std::printf("  cpu       %s\n  reference %s\n", text::join(kernel_names(op, Backend::cpu), ", ").c_str(),
+  std::printf("\n  gradient  %s\n  expansion %s\n", gradient(op).c_str(),
+              op.expand.fn ? "yes" : "none: a primitive");
+  std::printf("  cpu       %s\n  reference %s\n",
+              text::join(kernel_names(op, Backend::cpu), ", ").c_str(),
               text::join(kernel_names(op, Backend::reference), ", ").c_str());
   return 0;
 }
 
 void print_markdown() {
-  std::printf("# Operators\n\nPrinted by `tenon ops --markdown`. Names and semantics are ONNX's; `ai.tenon` marks operators of Tenon's own.\n"
-              "Versions are the opsets at which a form changed; the last is the one Tenon computes with, older ones are\n"
-              "rewritten on import. `tenon ops show NAME` tells everything about one.\n\n"
-              "| operator | domain | versions | gradient | cpu kernels | what it does |\n|---|---|---|---|---|---|\n");
+  std::printf(
+      "# Operators\n\nPrinted by `tenon ops --markdown`. Names and semantics are ONNX's; "
+      "`ai.tenon` marks operators of Tenon's own.\n"
+      "Versions are the opsets at which a form changed; the last is the one Tenon computes with, "
+      "older ones are\n"
+      "rewritten on import. `tenon ops show NAME` tells everything about one.\n\n"
+      "| operator | domain | versions | gradient | cpu kernels | what it does "
+      "|\n|---|---|---|---|---|---|\n");
   for (const OpDef* op : op::all())
-    std::printf("| %s | %s | %s | %s | %zu | %s |\n", std::string(op->name).c_str(), domain_of(*op).c_str(), versions(*op).c_str(),
-                op->grad.fn || op->grad.expansion ? "yes" : "no", kernel_names(*op, Backend::cpu).size(),
-                std::string(op->doc).c_str());
+    std::printf("| %s | %s | %s | %s | %zu | %s |\n", std::string(op->name).c_str(),
+                domain_of(*op).c_str(), versions(*op).c_str(),
+                op->grad.fn || op->grad.expansion ? "yes" : "no",
+                kernel_names(*op, Backend::cpu).size(), std::string(op->doc).c_str());
 }
 
 int list(const Options& options, bool json) {
   if (options.action == "show") {
-    TENON_CHECK(!options.name.empty(), usage, "ops show: name an operator, as in `tenon ops show Conv`");
+    TENON_CHECK(!options.name.empty(), usage,
+                "ops show: name an operator, as in `tenon ops show Conv`");
     return show(options.name, json);
   }
-  TENON_CHECK(options.action.empty(), usage, "ops: unknown word '{}'; write `tenon ops` or `tenon ops show NAME`", options.action);
+  TENON_CHECK(options.action.empty(), usage,
+              "ops: unknown word '{}'; write `tenon ops` or `tenon ops show NAME`", options.action);
   if (options.markdown) {
     print_markdown();
     return 0;
@@ -147,9 +169,10 @@ int list(const Options& options, bool json) {
   }
   Table table({"operator", "domain", "versions", "gradient", "cpu", "reference", "what it does"});
   for (const OpDef* op : op::all())
-    table.row({std::string(op->name), domain_of(*op), versions(*op), op->grad.fn || op->grad.expansion ? "yes" : "no",
-               kernel_names(*op, Backend::cpu).empty() ? "-" : "yes", kernel_names(*op, Backend::reference).empty() ? "-" : "yes",
-               std::string(op->doc)});
+    table.row({std::string(op->name), domain_of(*op), versions(*op),
+               op->grad.fn || op->grad.expansion ? "yes" : "no",
+               kernel_names(*op, Backend::cpu).empty() ? "-" : "yes",
+               kernel_names(*op, Backend::reference).empty() ? "-" : "yes", std::string(op->doc)});
   table.print();
   std::printf("\n%zu operators\n", op::all().size());
   return 0;
@@ -165,6 +188,7 @@ Run define(CLI::App& app, const Globals& globals) {
 
 }  // namespace
 
-constinit const Verb ops{"ops", Stage::know, "List the operators, or explain one.", kExamples, define};
+constinit const Verb ops{"ops", Stage::know, "List the operators, or explain one.", kExamples,
+                         define};
 
 }  // namespace tenon::cli

@@ -20,7 +20,8 @@ namespace tenon::cli {
 namespace {
 
 constexpr std::string_view kExitCodes =
-    "Exit codes: 0 done, 1 the thing asked about is not so, 2 wrong usage, 3 bad data, 4 unsupported,\n"
+    "Exit codes: 0 done, 1 the thing asked about is not so, 2 wrong usage, 3 bad data, 4 "
+    "unsupported,\n"
     "5 resource (memory, disk, files), 70 a bug in Tenon, 130 stopped.";
 
 std::string_view title(Stage stage) {
@@ -33,12 +34,15 @@ std::string_view title(Stage stage) {
 }
 
 void print_overview() {
-  std::printf("tenon %s - from raw data to a service, in one program\n\nUsage: tenon VERB [options]\n", kVersion.data());
+  std::printf(
+      "tenon %s - from raw data to a service, in one program\n\nUsage: tenon VERB [options]\n",
+      kVersion.data());
   for (Stage stage : {Stage::train, Stage::ship, Stage::know}) {
     std::printf("\n%s\n", std::string(title(stage)).c_str());
     for (const Verb* verb : verbs())
       if (verb->stage == stage)
-        std::printf("  %-10s %s\n", std::string(verb->name).c_str(), std::string(verb->doc).c_str());
+        std::printf("  %-10s %s\n", std::string(verb->name).c_str(),
+                    std::string(verb->doc).c_str());
   }
   std::printf("\n`tenon VERB --help` explains one. %s\n", std::string(kExitCodes).c_str());
 }
@@ -50,12 +54,16 @@ struct Settings : Globals {
 };
 
 void add_globals(CLI::App& app, Settings& settings) {
-  app.add_flag("--json", settings.json, "Print one JSON document on standard output and nothing else there");
-  app.add_option("--threads", settings.threads, "Threads inside an operator")->check(CLI::PositiveNumber);
+  app.add_flag("--json", settings.json,
+               "Print one JSON document on standard output and nothing else there");
+  app.add_option("--threads", settings.threads, "Threads inside an operator")
+      ->check(CLI::PositiveNumber);
   app.add_option("--backend", settings.backend, "Which kernels may run")
       ->check(CLI::IsMember({"automatic", "cpu", "reference", "expansion"}));
-  app.add_flag("--explain", settings.explain, "Say which kernel each operator took, and why better ones refused");
-  app.add_option("--trace", settings.trace, "Write a Chrome trace (for ui.perfetto.dev) to this file");
+  app.add_flag("--explain", settings.explain,
+               "Say which kernel each operator took, and why better ones refused");
+  app.add_option("--trace", settings.trace,
+                 "Write a Chrome trace (for ui.perfetto.dev) to this file");
   app.add_flag("--quiet", settings.quiet, "No progress, warnings or notes");
 }
 
@@ -66,15 +74,21 @@ Backend backend_of(const std::string& name) {
 }
 
 void report(const Error& error, bool json) {
-  std::fprintf(stderr, "%s %s\n", terminal::styled("tenon:", terminal::Style::red, terminal::kStderr).c_str(), error.what());
+  std::fprintf(stderr, "%s %s\n",
+               terminal::styled("tenon:", terminal::Style::red, terminal::kStderr).c_str(),
+               error.what());
   if (!json) return;
-  print_json({{"error", {{"kind", info(error.kind()).name}, {"message", error.message()}, {"contexts", error.contexts()}}}});
+  print_json({{"error",
+               {{"kind", info(error.kind()).name},
+                {"message", error.message()},
+                {"contexts", error.contexts()}}}});
 }
 
 void print_choices() {
   for (const Choice& choice : take_choices()) {
     std::fprintf(stderr, "%s -> %s\n", choice.call.c_str(), choice.kernel.c_str());
-    for (const std::string& refusal : choice.refusals) std::fprintf(stderr, "    %s\n", refusal.c_str());
+    for (const std::string& refusal : choice.refusals)
+      std::fprintf(stderr, "    %s\n", refusal.c_str());
   }
 }
 
@@ -106,7 +120,9 @@ std::string nearest_option(const CLI::App& app, const std::string& word) {
 
 // What the parser found, in Tenon's words: where, what with the value, what to do.
 Error usage_error(const CLI::ParseError& error, const CLI::App& app, std::string_view verb) {
-  const auto say = [&](const std::string& message) { return Error(ErrorKind::usage, fmt::format("{}: {}", verb, message)); };
+  const auto say = [&](const std::string& message) {
+    return Error(ErrorKind::usage, fmt::format("{}: {}", verb, message));
+  };
   for (const std::string& word : app.remaining()) {
     if (!word.starts_with("-")) continue;
     const std::string near = nearest_option(app, word);
@@ -115,10 +131,12 @@ Error usage_error(const CLI::ParseError& error, const CLI::App& app, std::string
                                         : fmt::format("did you mean '{}'?", near)));
   }
   if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr)
-    return say(fmt::format("too many arguments: {}; see `tenon {} --help`", text::join(app.remaining(), " "), verb));
+    return say(fmt::format("too many arguments: {}; see `tenon {} --help`",
+                           text::join(app.remaining(), " "), verb));
   std::string message = error.what();
   // The parser spells "positive" as a range that ends at the largest double.
-  if (const size_t range = message.find(" not in range 0.000000 to 1797693"); range != std::string::npos)
+  if (const size_t range = message.find(" not in range 0.000000 to 1797693");
+      range != std::string::npos)
     message = message.substr(0, range) + " is not above 0";
   for (char& c : message)
     if (c == '\n') c = ' ';
@@ -177,16 +195,20 @@ int run_program(int argc, const char* const* argv) {
       std::printf("tenon %s\n", kVersion.data());
       return 0;
     }
-    TENON_CHECK(!first.starts_with("-"), usage, "options come after the verb: tenon VERB {}", first);
+    TENON_CHECK(!first.starts_with("-"), usage, "options come after the verb: tenon VERB {}",
+                first);
     return run_named(find_verb(first), argc, argv, settings);
   } catch (const Error& error) {
     report(error, settings.json);
     return info(error.kind()).exit_code;
   } catch (const std::bad_alloc&) {
-    report(Error(ErrorKind::resource, "out of memory; use a smaller batch or model"), settings.json);
+    report(Error(ErrorKind::resource, "out of memory; use a smaller batch or model"),
+           settings.json);
     return info(ErrorKind::resource).exit_code;
   } catch (const std::exception& error) {
-    report(Error(ErrorKind::bug, fmt::format("{}; this is a bug in Tenon, please report it", error.what())), settings.json);
+    report(Error(ErrorKind::bug,
+                 fmt::format("{}; this is a bug in Tenon, please report it", error.what())),
+           settings.json);
     return info(ErrorKind::bug).exit_code;
   }
 }

@@ -31,15 +31,18 @@ struct Options {
 };
 
 std::string file_name(std::string name) {
-  std::replace_if(name.begin(), name.end(), [](char c) { return c == '/' || c == ':'; }, '_');
+  std::replace_if(
+      name.begin(), name.end(), [](char c) { return c == '/' || c == ':'; }, '_');
   return name + ".npy";
 }
 
 int run_model(const Options& options, const Globals& globals) {
   const graph::Graph graph = formats::import_onnx(options.model);
-  TENON_CHECK(!options.random || options.inputs.empty(), usage, "--random and --input exclude each other; give one");
-  const TensorList inputs = options.random ? random_inputs(graph, parse_sizes(options.sizes), *options.random)
-                                           : read_inputs(graph, options.inputs);
+  TENON_CHECK(!options.random || options.inputs.empty(), usage,
+              "--random and --input exclude each other; give one");
+  const TensorList inputs = options.random
+                                ? random_inputs(graph, parse_sizes(options.sizes), *options.random)
+                                : read_inputs(graph, options.inputs);
   const NoGrad no_grad;
   const graph::Interpreter interpreter(graph);
   TensorList outputs;
@@ -49,7 +52,8 @@ int run_model(const Options& options, const Globals& globals) {
     outputs = interpreter.run(inputs);
     times.push_back(static_cast<double>(trace::now_ns() - begin) * 1e-6);
   }
-  std::nth_element(times.begin(), times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2), times.end());
+  std::nth_element(times.begin(), times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2),
+                   times.end());
   const double milliseconds = times[times.size() / 2];
 
   if (!options.output_dir.empty()) create_directories(options.output_dir);
@@ -62,17 +66,26 @@ int run_model(const Options& options, const Globals& globals) {
       file = options.output_dir + (options.output_dir.ends_with('/') ? "" : "/") + file_name(name);
       npy::write_file(file, outputs[i].contiguous());
     }
-    list.push_back({{"name", name}, {"file", file}, {"dtype", tenon::name(outputs[i].dtype())},
-                    {"shape", outputs[i].shape().vector()}, {"milliseconds", milliseconds}});
-    table.row({name, std::string(tenon::name(outputs[i].dtype())), outputs[i].shape().str(), file.empty() ? "-" : file});
+    list.push_back({{"name", name},
+                    {"file", file},
+                    {"dtype", tenon::name(outputs[i].dtype())},
+                    {"shape", outputs[i].shape().vector()},
+                    {"milliseconds", milliseconds}});
+    table.row({name, std::string(tenon::name(outputs[i].dtype())), outputs[i].shape().str(),
+               file.empty() ? "-" : file});
   }
   if (globals.json) {
-    print_json({{"model", options.model}, {"milliseconds", milliseconds}, {"runs", options.runs}, {"outputs", list}});
+    print_json({{"model", options.model},
+                {"milliseconds", milliseconds},
+                {"runs", options.runs},
+                {"outputs", list}});
   } else {
-    std::printf("%s%.3f ms%s\n", table.str().c_str(), milliseconds, options.runs > 1 ? " (median)" : "");
+    std::printf("%s%.3f ms%s\n", table.str().c_str(), milliseconds,
+                options.runs > 1 ? " (median)" : "");
     if (options.output_dir.empty())
       for (size_t i = 0; i < outputs.size(); ++i)
-        std::printf("\n%s = %s\n", graph.value(graph.outputs[i]).name.c_str(), outputs[i].str().c_str());
+        std::printf("\n%s = %s\n", graph.value(graph.outputs[i]).name.c_str(),
+                    outputs[i].str().c_str());
   }
   return 0;
 }
@@ -80,16 +93,20 @@ int run_model(const Options& options, const Globals& globals) {
 Run define(CLI::App& app, const Globals& globals) {
   auto options = std::make_shared<Options>();
   app.add_option("model", options->model, "An ONNX file")->required();
-  app.add_option("--input", options->inputs, "NAME=FILE.npy, once an input; a bare FILE.npy where there is one input");
-  app.add_option("--output-dir", options->output_dir, "Write each output to <name>.npy here ('/' and ':' become '_')");
+  app.add_option("--input", options->inputs,
+                 "NAME=FILE.npy, once an input; a bare FILE.npy where there is one input");
+  app.add_option("--output-dir", options->output_dir,
+                 "Write each output to <name>.npy here ('/' and ':' become '_')");
   app.add_option("--random", options->random, "Random inputs from this seed instead of --input");
   app.add_option("--dim", options->sizes, "NAME=SIZE of a symbolic axis for --random (else 1)");
-  app.add_option("--runs", options->runs, "Run so many times and report the median time")->check(CLI::PositiveNumber);
+  app.add_option("--runs", options->runs, "Run so many times and report the median time")
+      ->check(CLI::PositiveNumber);
   return [options, &globals] { return run_model(*options, globals); };
 }
 
 }  // namespace
 
-constinit const Verb run{"run", Stage::ship, "Run a model on .npy files and write its outputs.", kExamples, define};
+constinit const Verb run{"run", Stage::ship, "Run a model on .npy files and write its outputs.",
+                         kExamples, define};
 
 }  // namespace tenon::cli

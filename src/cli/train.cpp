@@ -33,10 +33,12 @@ int run_training(Options& options, const Globals& globals) {
     print_json(train::to_json(result));
     return 0;
   }
-  if (result.up_to_date) std::printf("nothing to do: recipe, program and data are those of the finished run\n");
+  if (result.up_to_date)
+    std::printf("nothing to do: recipe, program and data are those of the finished run\n");
   std::printf("checkpoint  %s\n", result.checkpoint.c_str());
   if (!result.report.empty()) std::printf("report      %s\n", result.report.c_str());
-  std::printf("trained     %ld epochs in %.1f s, %ld parameters\n", static_cast<long>(result.epochs), result.train_seconds,
+  std::printf("trained     %ld epochs in %.1f s, %ld parameters\n",
+              static_cast<long>(result.epochs), result.train_seconds,
               static_cast<long>(result.parameters));
   if (result.test) std::printf("%s", train::describe(*result.test).c_str());
   return 0;
@@ -46,8 +48,10 @@ Run define(CLI::App& app, const Globals& globals) {
   auto options = std::make_shared<Options>();
   app.add_option("recipe", options->train.recipe, "A YAML recipe (docs/train.md)")->required();
   app.add_option("--output", options->train.output, "Folder for checkpoints, history and report");
-  app.add_flag("--resume", options->train.resume, "Go on from the last checkpoint of the output folder");
-  app.add_flag("--if-changed", options->train.if_changed, "Do nothing when the finished run there is up to date");
+  app.add_flag("--resume", options->train.resume,
+               "Go on from the last checkpoint of the output folder");
+  app.add_flag("--if-changed", options->train.if_changed,
+               "Do nothing when the finished run there is up to date");
   app.add_option("--set", options->overrides, "KEY=VALUE of the recipe, as in optimizer.lr=0.01");
   app.add_flag("--no-report", options->no_report, "Write no report.html");
   return [options, &globals] { return run_training(*options, globals); };
@@ -55,6 +59,7 @@ Run define(CLI::App& app, const Globals& globals) {
 
 }  // namespace
 
-constinit const Verb train{"train", Stage::train, "Train a model from a recipe.", kExamples, define};
+constinit const Verb train{"train", Stage::train, "Train a model from a recipe.", kExamples,
+                           define};
 
 }  // namespace tenon::cli

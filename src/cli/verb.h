@@ -1,7 +1,8 @@
 // A verb of the program: one file, one constant.
 //
 //   namespace tenon::cli {
-//   constinit const Verb inspect{"inspect", Stage::ship, "Show what a model file holds.", kExamples, define};
+//   constinit const Verb inspect{"inspect", Stage::ship, "Show what a model file holds.",
+//   kExamples, define};
 //   }
 //
 // `define` adds options to the verb's parser and returns what runs once they are parsed.

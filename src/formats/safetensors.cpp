@@ -33,16 +33,16 @@ constexpr std::array kTypes{
     TypeName{"F64", DType::f64},      TypeName{"C64", DType::c64},
 };
 // Types of the format that Tenon has none for.
-constexpr std::array<std::string_view, 7> kForeignTypes{"F8_E5M2", "F8_E4M3",     "F8_E8M0", "F8_E4M3FNUZ",
-                                                        "F8_E5M2FNUZ", "F4", "F6_E2M3"};
+constexpr std::array<std::string_view, 7> kForeignTypes{
+    "F8_E5M2", "F8_E4M3", "F8_E8M0", "F8_E4M3FNUZ", "F8_E5M2FNUZ", "F4", "F6_E2M3"};
 
 DType parse_type(const std::string& text, std::string_view where) {
   for (const TypeName& known : kTypes)
     if (known.name == text) return known.type;
   TENON_CHECK(std::ranges::find(kForeignTypes, text) == kForeignTypes.end(), unsupported,
               "{}: elements of type {}; Tenon has no such type", where, text);
-  fail(ErrorKind::data, "{}: dtype is {}, which the format does not have; the header is damaged", where,
-       text::quoted(text));
+  fail(ErrorKind::data, "{}: dtype is {}, which the format does not have; the header is damaged",
+       where, text::quoted(text));
 }
 
 uint64_t load_u64(std::span<const std::byte> bytes) {
@@ -66,82 +66,102 @@ Json parse_header(std::string_view header, std::string_view where) {
   };
   try {
     Json json = nlohmann::json::parse(header, look);
-    TENON_CHECK(!deep, data, "{}: its header nests deeper than the format does; it is damaged", where);
-    TENON_CHECK(repeated.empty(), data, "{}: its header names {} twice; it is damaged", where, text::quoted(repeated));
+    TENON_CHECK(!deep, data, "{}: its header nests deeper than the format does; it is damaged",
+                where);
+    TENON_CHECK(repeated.empty(), data, "{}: its header names {} twice; it is damaged", where,
+                text::quoted(repeated));
     TENON_CHECK(json.is_object(), data, "{}: its header is no JSON object; it is damaged", where);
     return json;
   } catch (const nlohmann::json::exception& error) {
-    fail(ErrorKind::data, "{}: its header is no JSON ({}); the file is damaged or no safetensors file", where,
+    fail(ErrorKind::data,
+         "{}: its header is no JSON ({}); the file is damaged or no safetensors file", where,
          text::printable(error.what()));
   }
 }
 
 uint64_t unsigned_of(const Json& json, std::string_view what, std::string_view where) {
-  TENON_CHECK(json.is_number_unsigned(), data, "{}: {} holds {}; it must be a whole number", where, what,
-              text::quoted(json.dump(-1, ' ', true, Json::error_handler_t::replace)));
+  TENON_CHECK(json.is_number_unsigned(), data, "{}: {} holds {}; it must be a whole number", where,
+              what, text::quoted(json.dump(-1, ' ', true, Json::error_handler_t::replace)));
   return json.get<uint64_t>();
 }
 
 const Json& member(const Json& json, const char* key, Json::value_t type, std::string_view where) {
   const auto found = json.find(key);
-  TENON_CHECK(found != json.end() && found->type() == type, data, "{}: it has no {} as the format wants it; the header is damaged",
-              where, key);
+  TENON_CHECK(found != json.end() && found->type() == type, data,
+              "{}: it has no {} as the format wants it; the header is damaged", where, key);
   return *found;
 }
 
 // Offsets are relative to `base` in the header, to the file in the entry.
-SafetensorsEntry parse_entry(const std::string& name, const Json& json, uint64_t base, uint64_t size,
-                             std::string_view file) {
+SafetensorsEntry parse_entry(const std::string& name, const Json& json, uint64_t base,
+                             uint64_t size, std::string_view file) {
   const std::string where = fmt::format("{}: tensor {}", file, text::quoted(name));
-  TENON_CHECK(json.is_object(), data, "{}: its entry is no JSON object; the header is damaged", where);
+  TENON_CHECK(json.is_object(), data, "{}: its entry is no JSON object; the header is damaged",
+              where);
   SafetensorsEntry entry;
   entry.name = name;
-  entry.dtype = parse_type(member(json, "dtype", Json::value_t::string, where).get<std::string>(), where);
+  entry.dtype =
+      parse_type(member(json, "dtype", Json::value_t::string, where).get<std::string>(), where);
   const Json& shape = member(json, "shape", Json::value_t::array, where);
-  TENON_CHECK(shape.size() <= kMaxRank, unsupported, "{}: it has {} axes; Tenon takes {} at most", where, shape.size(), kMaxRank);
+  TENON_CHECK(shape.size() <= kMaxRank, unsupported, "{}: it has {} axes; Tenon takes {} at most",
+              where, shape.size(), kMaxRank);
   int64_t bytes = static_cast<int64_t>(size_of(entry.dtype));
   int64_t with_zeros = bytes;  // zeros counted as one, so that strides fit as well
   for (const Json& axis : shape) {
     const uint64_t length = unsigned_of(axis, "shape", where);
-    TENON_CHECK(length <= INT64_MAX && !__builtin_mul_overflow(bytes, static_cast<int64_t>(length), &bytes) &&
-                    !__builtin_mul_overflow(with_zeros, std::max<int64_t>(static_cast<int64_t>(length), 1), &with_zeros),
-                data, "{}: the sizes of its shape multiply to more than 63 bits hold; the header is damaged", where);
+    TENON_CHECK(
+        length <= INT64_MAX &&
+            !__builtin_mul_overflow(bytes, static_cast<int64_t>(length), &bytes) &&
+            !__builtin_mul_overflow(with_zeros, std::max<int64_t>(static_cast<int64_t>(length), 1),
+                                    &with_zeros),
+        data,
+        "{}: the sizes of its shape multiply to more than 63 bits hold; the header is damaged",
+        where);
     entry.shape.push_back(static_cast<int64_t>(length));
   }
   entry.bytes = static_cast<uint64_t>(bytes);
   const Json& offsets = member(json, "data_offsets", Json::value_t::array, where);
-  TENON_CHECK(offsets.size() == 2, data, "{}: data_offsets has {} numbers; it must have two", where, offsets.size());
+  TENON_CHECK(offsets.size() == 2, data, "{}: data_offsets has {} numbers; it must have two", where,
+              offsets.size());
   const uint64_t begin = unsigned_of(offsets[0], "data_offsets", where);
   const uint64_t end = unsigned_of(offsets[1], "data_offsets", where);
   TENON_CHECK(begin <= end && end <= size, data,
-              "{}: its data lies from {} to {}, but the file has {} bytes of data; it is truncated or damaged", where,
-              begin, end, size);
-  TENON_CHECK(end - begin == entry.bytes, data, "{}: its data is {} bytes, but {}{} takes {}; the header is damaged", where,
+              "{}: its data lies from {} to {}, but the file has {} bytes of data; it is truncated "
+              "or damaged",
+              where, begin, end, size);
+  TENON_CHECK(end - begin == entry.bytes, data,
+              "{}: its data is {} bytes, but {}{} takes {}; the header is damaged", where,
               end - begin, tenon::name(entry.dtype), entry.shape.str(), entry.bytes);
   entry.offset = base + begin;
   return entry;
 }
 
 std::map<std::string, std::string> parse_metadata(const Json& json, std::string_view where) {
-  TENON_CHECK(json.is_object(), data, "{}: {} is no JSON object; the header is damaged", where, kMetadata);
+  TENON_CHECK(json.is_object(), data, "{}: {} is no JSON object; the header is damaged", where,
+              kMetadata);
   std::map<std::string, std::string> metadata;
   for (const auto& [key, value] : json.items()) {
-    TENON_CHECK(value.is_string(), data, "{}: metadata {} is no string; the header is damaged", where, text::quoted(key));
+    TENON_CHECK(value.is_string(), data, "{}: metadata {} is no string; the header is damaged",
+                where, text::quoted(key));
     metadata.emplace(key, value.get<std::string>());
   }
   return metadata;
 }
 
 // Tensors must fill the data from first to last byte, one behind the other.
-void check_cover(const std::vector<SafetensorsEntry>& entries, uint64_t base, uint64_t file_bytes, std::string_view where) {
+void check_cover(const std::vector<SafetensorsEntry>& entries, uint64_t base, uint64_t file_bytes,
+                 std::string_view where) {
   uint64_t at = base;
   for (const SafetensorsEntry& entry : entries) {
-    TENON_CHECK(entry.offset == at, data, "{}: tensor {} begins at byte {}, but the one before it ends at {}; {}", where,
+    TENON_CHECK(entry.offset == at, data,
+                "{}: tensor {} begins at byte {}, but the one before it ends at {}; {}", where,
                 text::quoted(entry.name), entry.offset, at,
                 entry.offset < at ? "tensors must not overlap" : "there must be no gaps");
     at += entry.bytes;
   }
-  TENON_CHECK(at == file_bytes, data, "{}: its tensors end at byte {}, but the file has {}; it is damaged", where, at, file_bytes);
+  TENON_CHECK(at == file_bytes, data,
+              "{}: its tensors end at byte {}, but the file has {}; it is damaged", where, at,
+              file_bytes);
 }
 
 Tensor copy_of(const std::byte* from, const SafetensorsEntry& entry) {
@@ -157,20 +177,27 @@ Tensor copy_of(const std::byte* from, const SafetensorsEntry& entry) {
 std::string_view type_name(DType type, const std::string& tensor) {
   for (const TypeName& known : kTypes)
     if (known.type == type) return known.name;
-  fail(ErrorKind::unsupported, "safetensors: tensor {} is of {}; the format has no such type", text::quoted(tensor), name(type));
+  fail(ErrorKind::unsupported, "safetensors: tensor {} is of {}; the format has no such type",
+       text::quoted(tensor), name(type));
 }
 
 }  // namespace
 
 SafetensorsHeader read_safetensors_header(std::span<const std::byte> file, std::string_view where) {
-  TENON_CHECK(file.size() >= 8, data, "{}: {} bytes are too few for a safetensors file; it is truncated", where, file.size());
+  TENON_CHECK(file.size() >= 8, data,
+              "{}: {} bytes are too few for a safetensors file; it is truncated", where,
+              file.size());
   const uint64_t length = load_u64(file);
   TENON_CHECK(length >= 2 && length <= kMaxHeaderBytes, data,
-              "{}: its header is said to be {} bytes long; this is no safetensors file", where, length);
-  TENON_CHECK(length <= file.size() - 8, data, "{}: its header is said to be {} bytes long, but only {} follow; it is truncated",
+              "{}: its header is said to be {} bytes long; this is no safetensors file", where,
+              length);
+  TENON_CHECK(length <= file.size() - 8, data,
+              "{}: its header is said to be {} bytes long, but only {} follow; it is truncated",
               where, length, file.size() - 8);
-  const std::string_view text(reinterpret_cast<const char*>(file.data()) + 8, static_cast<size_t>(length));
-  TENON_CHECK(text[0] == '{', data, "{}: its header does not begin with a brace; this is no safetensors file", where);
+  const std::string_view text(reinterpret_cast<const char*>(file.data()) + 8,
+                              static_cast<size_t>(length));
+  TENON_CHECK(text[0] == '{', data,
+              "{}: its header does not begin with a brace; this is no safetensors file", where);
   const Json json = parse_header(text, where);
 
   SafetensorsHeader header;
@@ -182,13 +209,16 @@ SafetensorsHeader read_safetensors_header(std::span<const std::byte> file, std::
       header.entries.push_back(parse_entry(name, value, base, file.size() - base, where));
     }
   }
-  std::ranges::sort(header.entries, {}, [](const SafetensorsEntry& e) { return std::tuple(e.offset, e.bytes, std::string_view(e.name)); });
+  std::ranges::sort(header.entries, {}, [](const SafetensorsEntry& e) {
+    return std::tuple(e.offset, e.bytes, std::string_view(e.name));
+  });
   check_cover(header.entries, base, file.size(), where);
   return header;
 }
 
 SafetensorsFile::SafetensorsFile(const std::string& path)
-    : file_(std::make_shared<const MappedFile>(path)), header_(read_safetensors_header(file_->bytes(), path)) {}
+    : file_(std::make_shared<const MappedFile>(path)),
+      header_(read_safetensors_header(file_->bytes(), path)) {}
 
 const SafetensorsEntry* SafetensorsFile::find(std::string_view name) const {
   const auto found = std::ranges::find(header_.entries, name, &SafetensorsEntry::name);
@@ -199,7 +229,8 @@ const SafetensorsEntry& SafetensorsFile::entry(std::string_view name) const {
   if (const SafetensorsEntry* found = find(name)) return *found;
   std::vector<std::string_view> names;
   for (const SafetensorsEntry& known : header_.entries) names.push_back(known.name);
-  fail(ErrorKind::data, "{}: no tensor is named {}{}", file_->path(), text::quoted(name), text::suggestion(name, names));
+  fail(ErrorKind::data, "{}: no tensor is named {}{}", file_->path(), text::quoted(name),
+       text::suggestion(name, names));
 }
 
 Tensor SafetensorsFile::read(std::string_view name) const {
@@ -210,7 +241,8 @@ Tensor SafetensorsFile::read(std::string_view name) const {
 Tensor SafetensorsFile::view(std::string_view name) const {
   const SafetensorsEntry& found = entry(name);
   const std::byte* from = file_->data() + found.offset;
-  if (!found.bytes || found.dtype == DType::boolean || reinterpret_cast<uintptr_t>(from) % size_of(found.dtype) != 0)
+  if (!found.bytes || found.dtype == DType::boolean ||
+      reinterpret_cast<uintptr_t>(from) % size_of(found.dtype) != 0)
     return copy_of(from, found);
   return Tensor::borrow(const_cast<std::byte*>(from), found.shape, found.dtype, [file = file_] {});
 }
@@ -218,7 +250,8 @@ Tensor SafetensorsFile::view(std::string_view name) const {
 NamedTensorList read_safetensors(const std::string& path) {
   const SafetensorsFile file(path);
   NamedTensorList list;
-  for (const SafetensorsEntry& entry : file.entries()) list.emplace_back(entry.name, file.read(entry.name));
+  for (const SafetensorsEntry& entry : file.entries())
+    list.emplace_back(entry.name, file.read(entry.name));
   return list;
 }
 
@@ -233,24 +266,29 @@ void write_safetensors(const std::string& path, const NamedTensorList& tensors,
 
   Json json = Json::object();
   for (const auto& [key, value] : metadata) {
-    TENON_CHECK(text::is_utf8(key) && text::is_utf8(value), usage, "safetensors: metadata {} is not UTF-8; give text", text::quoted(key));
+    TENON_CHECK(text::is_utf8(key) && text::is_utf8(value), usage,
+                "safetensors: metadata {} is not UTF-8; give text", text::quoted(key));
     json[kMetadata][key] = value;
   }
   uint64_t at = 0;
   for (const auto* tensor : order) {
     const std::string& name = tensor->first;
-    TENON_CHECK(!name.empty() && name != kMetadata && text::is_utf8(name), usage, "safetensors: a tensor is named {}; give it another name",
-                text::quoted(name));
-    TENON_CHECK(!json.contains(name), usage, "safetensors: two tensors are named {}; names must differ", text::quoted(name));
+    TENON_CHECK(!name.empty() && name != kMetadata && text::is_utf8(name), usage,
+                "safetensors: a tensor is named {}; give it another name", text::quoted(name));
+    TENON_CHECK(!json.contains(name), usage,
+                "safetensors: two tensors are named {}; names must differ", text::quoted(name));
     const uint64_t bytes = tensor->second.bytes();
-    json[name] = {{"dtype", type_name(tensor->second.dtype(), name)}, {"shape", tensor->second.shape().vector()}, {"data_offsets", {at, at + bytes}}};
+    json[name] = {{"dtype", type_name(tensor->second.dtype(), name)},
+                  {"shape", tensor->second.shape().vector()},
+                  {"data_offsets", {at, at + bytes}}};
     at += bytes;
   }
   std::string header = json.dump();
   header.resize((header.size() + 7) / 8 * 8, ' ');
   const uint64_t length = header.size();
-  TENON_CHECK(length <= kMaxHeaderBytes, unsupported, "safetensors: the header takes {}; the format allows {}",
-              text::human_bytes(length), text::human_bytes(kMaxHeaderBytes));
+  TENON_CHECK(length <= kMaxHeaderBytes, unsupported,
+              "safetensors: the header takes {}; the format allows {}", text::human_bytes(length),
+              text::human_bytes(kMaxHeaderBytes));
 
   AtomicFile file(path);
   file.write(std::as_bytes(std::span(&length, 1)));

@@ -1,6 +1,6 @@
 // Recording a function as a graph: it is called once with symbolic tensors, and every operator it
-// applies to them becomes a node. Concrete tensors it mixes in (weights) become constants, those that
-// require a gradient parameters.
+// applies to them becomes a node. Concrete tensors it mixes in (weights) become constants, those
+// that require a gradient parameters.
 //
 //   Graph g = capture([&](const TensorList& x) { return TensorList{model(x[0])}; },
 //                     {{"images", DType::f32, {Dim::symbol("batch"), 1, 28, 28}}}, {"logits"});
@@ -27,8 +27,9 @@ using Function = std::function<TensorList(const TensorList&)>;
 // Names for tensors the function mixes in: usually a module's parameters by their paths.
 using NamedTensors = std::vector<std::pair<std::string, Tensor>>;
 
-// `output_names` may be empty (named after the operators) or one an output. Branches of the function
-// that look at sizes see symbolic ones; looking at data fails (usage), since there is none.
+// `output_names` may be empty (named after the operators) or one an output. Branches of the
+// function that look at sizes see symbolic ones; looking at data fails (usage), since there is
+// none.
 Graph capture(const Function& function, const std::vector<InputSpec>& inputs,
               const std::vector<std::string>& output_names = {}, const NamedTensors& names = {});
 

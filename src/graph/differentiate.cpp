@@ -1,4 +1,5 @@
-// Runs the graph on symbolic tensors with recording on, then walks back: both end up in a new graph.
+// Runs the graph on symbolic tensors with recording on, then walks back: both end up in a new
+// graph.
 #include "graph/differentiate.h"
 
 #include "autograd/autograd.h"
@@ -8,8 +9,8 @@
 namespace tenon::graph {
 
 Graph differentiate(const Graph& graph, size_t loss) {
-  TENON_CHECK(loss < graph.outputs.size(), usage, "differentiate: output {} asked for; the graph has {}", loss,
-              graph.outputs.size());
+  TENON_CHECK(loss < graph.outputs.size(), usage,
+              "differentiate: output {} asked for; the graph has {}", loss, graph.outputs.size());
   const auto recorder = Recorder::create(graph.name + ".grad");
   TensorList inputs, parameters;
   std::vector<std::string> names;
@@ -28,10 +29,12 @@ Graph differentiate(const Graph& graph, size_t loss) {
     parameters.push_back(parameter);
     names.push_back("grad(" + value.name + ")");
   }
-  TENON_CHECK(!parameters.empty(), usage, "differentiate: graph {} has no parameters; mark some as such", graph.name);
+  TENON_CHECK(!parameters.empty(), usage,
+              "differentiate: graph {} has no parameters; mark some as such", graph.name);
   const GradMode recording(true);
   TensorList outputs = interpreter.run(inputs);
-  for (Tensor& gradient : autograd::grad({outputs[loss]}, parameters)) outputs.push_back(std::move(gradient));
+  for (Tensor& gradient : autograd::grad({outputs[loss]}, parameters))
+    outputs.push_back(std::move(gradient));
   return recorder->finish(outputs, names);
 }
 

@@ -19,7 +19,8 @@ std::string Graph::unique_name(std::string wanted) {
     std::string next = fmt::format("{}_{}", wanted, i);
     if (!names_.contains(next)) return next;
   }
-  fail(ErrorKind::unsupported, "graph {}: more than {} values are named {}; name them apart", name, kMaxNames, wanted);
+  fail(ErrorKind::unsupported, "graph {}: more than {} values are named {}; name them apart", name,
+       kMaxNames, wanted);
 }
 
 ValueId Graph::find_value(std::string_view value_name) const {
@@ -57,10 +58,14 @@ ValueId Graph::add_constant(std::string value_name, Tensor contents, bool parame
 NodeId Graph::add_node(const OpDef& op, const Attrs& attrs, std::vector<ValueId> node_inputs,
                        size_t output_count, std::string node_name, std::string origin) {
   std::vector<TensorType> types;
-  for (ValueId input : node_inputs) types.push_back(input == kNoValue ? TensorType() : value(input).type);
-  std::vector<TensorType> results =
-      with_context([&] { return fmt::format("at {}", origin.empty() ? fmt::format("node {} of the graph", nodes_.size()) : origin); },
-                   [&] { return infer(op, attrs, types, output_count); });
+  for (ValueId input : node_inputs)
+    types.push_back(input == kNoValue ? TensorType() : value(input).type);
+  std::vector<TensorType> results = with_context(
+      [&] {
+        return fmt::format(
+            "at {}", origin.empty() ? fmt::format("node {} of the graph", nodes_.size()) : origin);
+      },
+      [&] { return infer(op, attrs, types, output_count); });
   const auto id = static_cast<NodeId>(nodes_.size());
   Node node{std::move(node_name), &op, attrs, std::move(node_inputs), {}, std::move(origin)};
   const std::string stem = node.name.empty() ? std::string(op.name) : node.name;
@@ -102,19 +107,23 @@ std::vector<std::pair<std::string, double>> Graph::flops(const Dim::Bindings& sy
   };
   for (const Node& node : nodes_) {
     std::vector<TensorType> types;
-    for (ValueId input : node.inputs) types.push_back(input == kNoValue ? TensorType() : bind(value(input).type));
+    for (ValueId input : node.inputs)
+      types.push_back(input == kNoValue ? TensorType() : bind(value(input).type));
     InferContext ctx(*node.op, node.attrs, types, node.outputs.size());
-    for (size_t i = 0; i < node.outputs.size(); ++i) ctx.outputs()[i] = bind(value(node.outputs[i]).type);
+    for (size_t i = 0; i < node.outputs.size(); ++i)
+      ctx.outputs()[i] = bind(value(node.outputs[i]).type);
     double count = 0;
     if (node.op->flops) {
       count = node.op->flops(ctx);
-    } else if (const auto shape = to_shape(ctx.outputs()[0].dims); shape && ctx.outputs()[0].ranked) {
+    } else if (const auto shape = to_shape(ctx.outputs()[0].dims);
+               shape && ctx.outputs()[0].ranked) {
       count = static_cast<double>(shape->numel());
     }
     sums[std::string(node.op->name)] += count;
   }
   std::vector<std::pair<std::string, double>> list(sums.begin(), sums.end());
-  std::stable_sort(list.begin(), list.end(), [](const auto& a, const auto& b) { return a.second > b.second; });
+  std::stable_sort(list.begin(), list.end(),
+                   [](const auto& a, const auto& b) { return a.second > b.second; });
   return list;
 }
 
@@ -125,8 +134,9 @@ void Graph::remove_unused() {
   std::vector<bool> keep(nodes_.size(), false);
   for (size_t n = nodes_.size(); n-- > 0;) {
     const Node& node = nodes_[n];
-    keep[n] = std::any_of(node.outputs.begin(), node.outputs.end(),
-                          [&](ValueId id) { return id != kNoValue && used[static_cast<size_t>(id)]; });
+    keep[n] = std::any_of(node.outputs.begin(), node.outputs.end(), [&](ValueId id) {
+      return id != kNoValue && used[static_cast<size_t>(id)];
+    });
     if (!keep[n]) continue;
     for (ValueId id : node.inputs)
       if (id != kNoValue) used[static_cast<size_t>(id)] = true;
@@ -163,7 +173,8 @@ void Graph::remove_unused() {
   values_ = std::move(values);
   nodes_ = std::move(nodes);
   names_.clear();
-  for (size_t v = 0; v < values_.size(); ++v) names_.emplace(values_[v].name, static_cast<ValueId>(v));
+  for (size_t v = 0; v < values_.size(); ++v)
+    names_.emplace(values_[v].name, static_cast<ValueId>(v));
 }
 
 }  // namespace tenon::graph

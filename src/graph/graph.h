@@ -3,8 +3,8 @@
 #pragma once
 
 #include <cstdint>
-#include <unordered_map>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "ops/infer.h"
@@ -62,8 +62,8 @@ class Graph : public Subgraph {
   // Operations by operator name, summed over nodes; symbolic sizes take the value in `symbols`.
   std::vector<std::pair<std::string, double>> flops(const Dim::Bindings& symbols) const;
 
-  // Fails (bug) naming the first node that breaks a rule: values defined before use, once, and types
-  // that are what infer says.
+  // Fails (bug) naming the first node that breaks a rule: values defined before use, once, and
+  // types that are what infer says.
   void verify() const;
   std::string str() const;
 

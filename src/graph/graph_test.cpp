@@ -61,9 +61,14 @@ TEST(Graph, RefusesInputsThatDoNotFit) {
   nn::Linear model(3, 2);
   const Graph g = capture_linear(model);
   const Interpreter run(g);
-  EXPECT_NE(message_of([&] { run.run({Tensor::ones({2, 4})}); }).find("input x is f32[2, 4]"),
+  EXPECT_NE(message_of([&] {
+              run.run({Tensor::ones({2, 4})});
+            }).find("input x is f32[2, 4]"),
             std::string::npos);
-  EXPECT_NE(message_of([&] { run.run({Tensor::ones({2, 3}, DType::f64)}); }).find("f64"), std::string::npos);
+  EXPECT_NE(message_of([&] {
+              run.run({Tensor::ones({2, 3}, DType::f64)});
+            }).find("f64"),
+            std::string::npos);
   EXPECT_NE(message_of([&] { run.run({}); }).find("0 inputs given"), std::string::npos);
 }
 
@@ -71,7 +76,10 @@ TEST(Graph, BindsSymbolsOverAllInputs) {
   const Dim n = Dim::symbol("n");
   const Graph g = capture([](const TensorList& x) { return TensorList{x[0] + x[1]}; },
                           {{"a", DType::f32, {n}}, {"b", DType::f32, {n}}});
-  EXPECT_NE(message_of([&] { Interpreter(g).run({Tensor::ones({2}), Tensor::ones({3})}); }).find("n was 2"), std::string::npos);
+  EXPECT_NE(message_of([&] {
+              Interpreter(g).run({Tensor::ones({2}), Tensor::ones({3})});
+            }).find("n was 2"),
+            std::string::npos);
 }
 
 TEST(Graph, KeepsTensorsOfTheFunctionApart) {
@@ -87,7 +95,11 @@ TEST(Graph, KeepsTensorsOfTheFunctionApart) {
 }
 
 TEST(Graph, OutputMayBeAnInput) {
-  const Graph g = capture([](const TensorList& x) { return TensorList{x[0], x[0]}; }, {{"x", DType::f32, {2}}}, {"a", "b"});
+  const Graph g = capture(
+      [](const TensorList& x) {
+        return TensorList{x[0], x[0]};
+      },
+      {{"x", DType::f32, {2}}}, {"a", "b"});
   g.verify();
   EXPECT_EQ(Interpreter(g).run({Tensor::ones({2})}).size(), 2U);
   EXPECT_EQ(g.value(g.outputs[1]).name, "b");
@@ -115,7 +127,9 @@ TEST(Graph, DifferentiatesAModule) {
   const Tensor x = randn({5, 4}), labels = Tensor::from<int64_t>({0, 1, 2, 1, 0}, {5});
   const Graph forward = capture(
       [&](const TensorList& in) { return TensorList{nn::cross_entropy(model(in[0]), in[1])}; },
-      {{"x", DType::f32, {Dim::symbol("batch"), 4}}, {"labels", DType::i64, {Dim::symbol("batch")}}}, {"loss"}, model.state());
+      {{"x", DType::f32, {Dim::symbol("batch"), 4}},
+       {"labels", DType::i64, {Dim::symbol("batch")}}},
+      {"loss"}, model.state());
   const Graph both = graph::differentiate(forward);
   both.verify();
 
@@ -132,8 +146,10 @@ TEST(Graph, DifferentiatesAModule) {
     const std::string& name = both.value(both.outputs[i]).name;
     for (const auto& [known, tensor] : model.named_parameters()) {
       if (name != "grad(" + known + ")") continue;
-      const auto expected = tensor.grad().to_vector<float>(), actual = results[i].to_vector<float>();
-      for (size_t k = 0; k < expected.size(); ++k) EXPECT_NEAR(actual[k], expected[k], 1e-6) << known;
+      const auto expected = tensor.grad().to_vector<float>(),
+                 actual = results[i].to_vector<float>();
+      for (size_t k = 0; k < expected.size(); ++k)
+        EXPECT_NEAR(actual[k], expected[k], 1e-6) << known;
     }
   }
   EXPECT_EQ(results.size(), 5U);

@@ -24,17 +24,19 @@ Interpreter::Interpreter(const Graph& graph)
 }
 
 void Interpreter::set_constant(ValueId id, Tensor tensor) {
-  TENON_BUG_IF(!graph_.value(id).is_constant(), "value {} is not a constant", graph_.value(id).name);
+  TENON_BUG_IF(!graph_.value(id).is_constant(), "value {} is not a constant",
+               graph_.value(id).name);
   constants_[static_cast<size_t>(id)] = std::move(tensor);
 }
 
 void check_inputs(const Graph& graph, const TensorList& inputs, std::string_view where) {
-  TENON_CHECK(inputs.size() == graph.inputs.size(), usage, "{}: {} inputs given; the graph takes {}", where, inputs.size(),
-              graph.inputs.size());
+  TENON_CHECK(inputs.size() == graph.inputs.size(), usage,
+              "{}: {} inputs given; the graph takes {}", where, inputs.size(), graph.inputs.size());
   Dim::Bindings bound;
   for (size_t i = 0; i < inputs.size(); ++i) {
     const Value& wanted = graph.value(graph.inputs[i]);
-    TENON_CHECK(inputs[i].defined(), usage, "{}: input {} is missing; it is {}", where, wanted.name, wanted.type.str());
+    TENON_CHECK(inputs[i].defined(), usage, "{}: input {} is missing; it is {}", where, wanted.name,
+                wanted.type.str());
     const TensorType given = TensorType::of(inputs[i], false);
     bool fits = given.dtype == wanted.type.dtype;
     if (wanted.type.ranked) {
@@ -49,8 +51,9 @@ void check_inputs(const Graph& graph, const TensorList& inputs, std::string_view
         } else if (names.size() == 1 && dim == Dim::symbol(names[0])) {
           const auto [at, is_new] = bound.emplace(names[0], size);
           TENON_CHECK(is_new || at->second == size, usage,
-                      "{}: input {} is {}: axis {} is {}, but {} was {} in an earlier input; they must agree", where,
-                      wanted.name, given.str(), d, size, names[0], at->second);
+                      "{}: input {} is {}: axis {} is {}, but {} was {} in an earlier input; they "
+                      "must agree",
+                      where, wanted.name, given.str(), d, size, names[0], at->second);
         }
       }
     }
@@ -62,21 +65,29 @@ void check_inputs(const Graph& graph, const TensorList& inputs, std::string_view
 TensorList Interpreter::run(const TensorList& inputs) const {
   check_inputs(graph_, inputs, graph_.name.empty() ? "graph" : graph_.name);
   std::vector<Tensor> values(constants_);
-  for (size_t i = 0; i < inputs.size(); ++i) values[static_cast<size_t>(graph_.inputs[i])] = inputs[i];
+  for (size_t i = 0; i < inputs.size(); ++i)
+    values[static_cast<size_t>(graph_.inputs[i])] = inputs[i];
 
   static const Tensor absent;
   std::vector<const Tensor*> args;
   for (size_t n = 0; n < graph_.nodes().size(); ++n) {
     const Node& node = graph_.nodes()[n];
     args.clear();
-    for (ValueId id : node.inputs) args.push_back(id == kNoValue ? &absent : &values[static_cast<size_t>(id)]);
+    for (ValueId id : node.inputs)
+      args.push_back(id == kNoValue ? &absent : &values[static_cast<size_t>(id)]);
     const int64_t begin = on_node ? trace::now_ns() : 0;
     TensorList results = with_context(
-        [&] { return "while running " + (node.origin.empty() ? fmt::format("node {} ({})", n, node.op->name) : node.origin); },
+        [&] {
+          return "while running " + (node.origin.empty()
+                                         ? fmt::format("node {} ({})", n, node.op->name)
+                                         : node.origin);
+        },
         [&] { return apply(*node.op, args, node.attrs, node.outputs.size()); });
-    if (on_node) on_node(static_cast<NodeId>(n), results, static_cast<double>(trace::now_ns() - begin) * 1e-9);
+    if (on_node)
+      on_node(static_cast<NodeId>(n), results, static_cast<double>(trace::now_ns() - begin) * 1e-9);
     for (size_t i = 0; i < node.outputs.size(); ++i)
-      if (node.outputs[i] != kNoValue) values[static_cast<size_t>(node.outputs[i])] = std::move(results[i]);
+      if (node.outputs[i] != kNoValue)
+        values[static_cast<size_t>(node.outputs[i])] = std::move(results[i]);
     for (ValueId id : last_uses_[n]) values[static_cast<size_t>(id)] = Tensor();
   }
   TensorList outputs;

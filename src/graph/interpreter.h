@@ -25,7 +25,6 @@ class Interpreter {
   std::function<void(NodeId, const TensorList& outputs, double seconds)> on_node;
 
  private:
-
   const Graph& graph_;
   std::vector<Tensor> constants_;                // by ValueId
   std::vector<std::vector<ValueId>> last_uses_;  // by node: values that nobody reads after it

@@ -41,7 +41,8 @@ struct Conv2dOptions {
   bool bias = true;
 };
 
-// weight [out, in / groups, kernel], uniform in +-1/sqrt(in / groups * kernel area), as is the bias.
+// weight [out, in / groups, kernel], uniform in +-1/sqrt(in / groups * kernel area), as is the
+// bias.
 class Conv2d final : public Module {
  public:
   Conv2d(int64_t in, int64_t out, Size2 kernel, const Conv2dOptions& options = {});

@@ -15,7 +15,8 @@ void Module::visit(const std::string& prefix, Visit&& fn) const {
 }
 
 Tensor Module::forward(const Tensor&) {
-  fail(ErrorKind::usage, "{}: it has no forward of one tensor; call the one it declares", describe());
+  fail(ErrorKind::usage, "{}: it has no forward of one tensor; call the one it declares",
+       describe());
 }
 
 NamedTensors Module::named_parameters() const {
@@ -56,8 +57,8 @@ void Module::load_state(const NamedTensors& state) {
     if (found == given.end()) {
       problems.push_back(fmt::format("{} is missing", name));
     } else if (found->second.shape() != tensor.shape()) {
-      problems.push_back(
-          fmt::format("{} has shape {}, the model's is {}", name, found->second.shape().str(), tensor.shape().str()));
+      problems.push_back(fmt::format("{} has shape {}, the model's is {}", name,
+                                     found->second.shape().str(), tensor.shape().str()));
     }
   }
   for (const auto& [name, tensor] : state)
@@ -66,7 +67,8 @@ void Module::load_state(const NamedTensors& state) {
       problems.push_back(fmt::format("{} is not in the model{}", name,
                                      near.empty() ? "" : fmt::format(" (did you mean {}?)", near)));
     }
-  TENON_CHECK(problems.empty(), data, "load_state: {}; load the state of a model with the same layers",
+  TENON_CHECK(problems.empty(), data,
+              "load_state: {}; load the state of a model with the same layers",
               text::join(problems, "; "));
   for (auto [name, tensor] : own) tensor.copy_from(given.at(name));
 }
@@ -93,7 +95,8 @@ Tensor Module::buffer(std::string name, Tensor tensor) {
 
 void Module::add(std::string name, Module& child) {
   for (const auto& [taken, other] : children_)
-    TENON_CHECK(taken != name, usage, "{}: two submodules are named {}; name them apart", describe(), name);
+    TENON_CHECK(taken != name, usage, "{}: two submodules are named {}; name them apart",
+                describe(), name);
   children_.emplace_back(std::move(name), &child);
 }
 
@@ -106,7 +109,9 @@ Sequential::Sequential(std::vector<std::shared_ptr<Module>> modules) {
   for (auto& module : modules) push_back(std::move(module));
 }
 
-void Sequential::push_back(std::shared_ptr<Module> module) { add(std::to_string(size()), std::move(module)); }
+void Sequential::push_back(std::shared_ptr<Module> module) {
+  add(std::to_string(size()), std::move(module));
+}
 
 Tensor Sequential::forward(const Tensor& x) {
   Tensor y = x;
@@ -118,14 +123,14 @@ Tensor Sequential::forward(const Tensor& x) {
 
 std::string summary(const Module& module) {
   std::string out;
-  const std::function<void(const Module&, const std::string&, size_t)> line = [&](const Module& m, const std::string& name,
-                                                                                  size_t depth) {
-    int64_t count = 0;
-    for (const Tensor& tensor : m.parameters()) count += tensor.numel();
-    out += fmt::format("{:{}}{}{} {}\n", "", depth * 2, name.empty() ? "" : name + ": ", m.describe(),
-                       count ? fmt::format("- {} parameters", count) : "");
-    for (const auto& [child_name, child] : m.children()) line(*child, child_name, depth + 1);
-  };
+  const std::function<void(const Module&, const std::string&, size_t)> line =
+      [&](const Module& m, const std::string& name, size_t depth) {
+        int64_t count = 0;
+        for (const Tensor& tensor : m.parameters()) count += tensor.numel();
+        out += fmt::format("{:{}}{}{} {}\n", "", depth * 2, name.empty() ? "" : name + ": ",
+                           m.describe(), count ? fmt::format("- {} parameters", count) : "");
+        for (const auto& [child_name, child] : m.children()) line(*child, child_name, depth + 1);
+      };
   line(module, "", 0);
   return out;
 }

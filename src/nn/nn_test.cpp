@@ -25,7 +25,8 @@ TEST(Module, NamesParametersByPath) {
   Net net;
   std::vector<std::string> names;
   for (const auto& [name, tensor] : net.named_parameters()) names.push_back(name);
-  EXPECT_EQ(names, (std::vector<std::string>{"hidden.weight", "hidden.bias", "out.weight", "out.bias"}));
+  EXPECT_EQ(names,
+            (std::vector<std::string>{"hidden.weight", "hidden.bias", "out.weight", "out.bias"}));
 }
 
 TEST(Module, LoadsStateAndNamesWhatDoesNotFit) {
@@ -97,7 +98,11 @@ double minimum_found(Make make, int steps) {
 
 TEST(Optimizer, EachFindsAMinimum) {
   EXPECT_LT(minimum_found([](const Module& m) { return SGD(m, {.lr = 0.1}); }, 100), 1e-4);
-  EXPECT_LT(minimum_found([](const Module& m) { return SGD(m, {.lr = 0.02, .momentum = 0.9, .nesterov = true}); }, 300), 1e-3);
+  EXPECT_LT(
+      minimum_found(
+          [](const Module& m) { return SGD(m, {.lr = 0.02, .momentum = 0.9, .nesterov = true}); },
+          300),
+      1e-3);
   EXPECT_LT(minimum_found([](const Module& m) { return Adam(m, {.lr = 0.1}); }, 1000), 1e-2);
   EXPECT_LT(minimum_found([](const Module& m) { return AdamW(m, {.lr = 0.1}); }, 1000), 1e-2);
 }

@@ -9,14 +9,20 @@
 
 namespace tenon::nn {
 
-Optimizer::Optimizer(NamedTensors parameters, double lr, const OpDef& op, Attrs attrs, std::vector<std::string> buffers,
-                     int64_t first_step)
-    : lr_(lr), op_(op), attrs_(std::move(attrs)), buffer_names_(std::move(buffers)), first_step_(first_step) {
-  TENON_CHECK(!parameters.empty(), usage, "{}: there are no parameters to train; register them with parameter()", op.name);
+Optimizer::Optimizer(NamedTensors parameters, double lr, const OpDef& op, Attrs attrs,
+                     std::vector<std::string> buffers, int64_t first_step)
+    : lr_(lr),
+      op_(op),
+      attrs_(std::move(attrs)),
+      buffer_names_(std::move(buffers)),
+      first_step_(first_step) {
+  TENON_CHECK(!parameters.empty(), usage,
+              "{}: there are no parameters to train; register them with parameter()", op.name);
   TENON_CHECK(lr >= 0, usage, "{}: learning rate {}; use 0 or more", op.name, lr);
   for (auto& [name, tensor] : parameters) {
     Slot slot{std::move(name), tensor, {}};
-    for (size_t i = 0; i < buffer_names_.size(); ++i) slot.buffers.push_back(Tensor::zeros(tensor.shape(), tensor.dtype()));
+    for (size_t i = 0; i < buffer_names_.size(); ++i)
+      slot.buffers.push_back(Tensor::zeros(tensor.shape(), tensor.dtype()));
     slots_.push_back(std::move(slot));
   }
 }
@@ -58,9 +64,11 @@ void Optimizer::load_state(const NamedTensors& state) {
   const NamedTensors own = this->state();
   for (const auto& [name, tensor] : own) {
     const auto found = given.find(name);
-    TENON_CHECK(found != given.end(), data, "optimizer state: {} is missing; it is from another optimizer or model", name);
-    TENON_CHECK(found->second.shape() == tensor.shape(), data, "optimizer state: {} has shape {}, expected {}", name,
-                found->second.shape().str(), tensor.shape().str());
+    TENON_CHECK(found != given.end(), data,
+                "optimizer state: {} is missing; it is from another optimizer or model", name);
+    TENON_CHECK(found->second.shape() == tensor.shape(), data,
+                "optimizer state: {} has shape {}, expected {}", name, found->second.shape().str(),
+                tensor.shape().str());
   }
   for (auto [name, tensor] : own) tensor.copy_from(given.at(name));
   steps_ = given.at("steps").item<int64_t>();
@@ -72,10 +80,13 @@ SGD::SGD(NamedTensors parameters, const Options& o)
                  {"dampening", o.dampening},
                  {"weight_decay", o.weight_decay},
                  {"nesterov", o.nesterov}},
-                o.momentum != 0 ? std::vector<std::string>{"momentum_buffer"} : std::vector<std::string>{}, 0) {
-  TENON_CHECK(!o.nesterov || (o.momentum > 0 && o.dampening == 0), usage,
-              "SGD: nesterov with momentum {} and dampening {}; it needs momentum above 0 and dampening 0", o.momentum,
-              o.dampening);
+                o.momentum != 0 ? std::vector<std::string>{"momentum_buffer"}
+                                : std::vector<std::string>{},
+                0) {
+  TENON_CHECK(
+      !o.nesterov || (o.momentum > 0 && o.dampening == 0), usage,
+      "SGD: nesterov with momentum {} and dampening {}; it needs momentum above 0 and dampening 0",
+      o.momentum, o.dampening);
 }
 
 Adam::Adam(NamedTensors parameters, const Options& o, bool decoupled)

@@ -32,8 +32,8 @@ class Optimizer {
 
  protected:
   // `op` maps (lr, step, parameter, gradient, buffers...) to (parameter, buffers...).
-  Optimizer(NamedTensors parameters, double lr, const OpDef& op, Attrs attrs, std::vector<std::string> buffers,
-            int64_t first_step);
+  Optimizer(NamedTensors parameters, double lr, const OpDef& op, Attrs attrs,
+            std::vector<std::string> buffers, int64_t first_step);
 
  private:
   struct Slot {
@@ -73,7 +73,8 @@ class Adam : public Optimizer {
     double weight_decay = 0;  // added to the gradient
   };
   Adam(const Module& model, const Options& options) : Adam(model.named_parameters(), options) {}
-  Adam(NamedTensors parameters, const Options& options) : Adam(std::move(parameters), options, false) {}
+  Adam(NamedTensors parameters, const Options& options)
+      : Adam(std::move(parameters), options, false) {}
 
  protected:
   Adam(NamedTensors parameters, const Options& options, bool decoupled);
@@ -83,7 +84,8 @@ class Adam : public Optimizer {
 class AdamW final : public Adam {
  public:
   AdamW(const Module& model, const Options& options) : AdamW(model.named_parameters(), options) {}
-  AdamW(NamedTensors parameters, const Options& options) : Adam(std::move(parameters), options, true) {}
+  AdamW(NamedTensors parameters, const Options& options)
+      : Adam(std::move(parameters), options, true) {}
 };
 
 }  // namespace tenon::nn

@@ -10,9 +10,12 @@
 namespace tenon::nn {
 
 StepSchedule::StepSchedule(int64_t every, double gamma) : every_(every), gamma_(gamma) {
-  TENON_CHECK(every > 0 && gamma > 0, usage, "step schedule: every {} steps by {}; both must be positive", every, gamma);
+  TENON_CHECK(every > 0 && gamma > 0, usage,
+              "step schedule: every {} steps by {}; both must be positive", every, gamma);
 }
-double StepSchedule::factor(int64_t step) const { return std::pow(gamma_, static_cast<double>(step / every_)); }
+double StepSchedule::factor(int64_t step) const {
+  return std::pow(gamma_, static_cast<double>(step / every_));
+}
 
 CosineSchedule::CosineSchedule(int64_t total, double last) : total_(total), last_(last) {
   TENON_CHECK(total > 0, usage, "cosine schedule: {} steps; give a positive number", total);

@@ -29,8 +29,8 @@ class StepSchedule final : public Schedule {
   double gamma_;
 };
 
-// From 1 to `last` along half a cosine over `total` steps, `last` after that (Loshchilov and Hutter,
-// "SGDR", ICLR 2017, without restarts).
+// From 1 to `last` along half a cosine over `total` steps, `last` after that (Loshchilov and
+// Hutter, "SGDR", ICLR 2017, without restarts).
 class CosineSchedule final : public Schedule {
  public:
   explicit CosineSchedule(int64_t total, double last = 0);

@@ -38,7 +38,8 @@ uint64_t hash_of(const AttrValue& value) {
 
 bool same_tensor(const Tensor& a, const Tensor& b) {
   if (a.same_as(b)) return true;
-  if (!a.defined() || !b.defined() || a.dtype() != b.dtype() || a.shape() != b.shape()) return false;
+  if (!a.defined() || !b.defined() || a.dtype() != b.dtype() || a.shape() != b.shape())
+    return false;
   if (a.dtype() == DType::string) return a.to_vector<std::string>() == b.to_vector<std::string>();
   const Tensor left = a.contiguous(), right = b.contiguous();
   const auto* l = static_cast<const char*>(left.raw());

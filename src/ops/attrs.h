@@ -20,9 +20,9 @@ class Subgraph {
   virtual ~Subgraph() = default;
 };
 
-using AttrValue = std::variant<int64_t, double, std::string, std::vector<int64_t>,
-                               std::vector<double>, std::vector<std::string>, Tensor,
-                               std::shared_ptr<const Subgraph>>;
+using AttrValue =
+    std::variant<int64_t, double, std::string, std::vector<int64_t>, std::vector<double>,
+                 std::vector<std::string>, Tensor, std::shared_ptr<const Subgraph>>;
 
 struct Attr {
   std::string name;

@@ -13,7 +13,8 @@ namespace {
 
 // In a Reshape's target a 0 copies a size unless allowzero is set.
 bool may_be_empty(const Dims& dims) {
-  return std::ranges::any_of(dims, [](const Dim& dim) { return !dim.is_const() || dim.value() == 0; });
+  return std::ranges::any_of(dims,
+                             [](const Dim& dim) { return !dim.is_const() || dim.value() == 0; });
 }
 
 }  // namespace
@@ -21,7 +22,8 @@ bool may_be_empty(const Dims& dims) {
 const Tensor& GradContext::input(size_t i) const {
   static const Tensor absent;
   if (!has_input(i)) return absent;
-  TENON_BUG_IF(!inputs_[i].defined(), "the gradient of {} reads input {}, which it does not save", op.name, i);
+  TENON_BUG_IF(!inputs_[i].defined(), "the gradient of {} reads input {}, which it does not save",
+               op.name, i);
   return inputs_[i];
 }
 
@@ -51,9 +53,10 @@ Tensor GradContext::reshape(const Tensor& x, size_t i) const {
 
 std::vector<int64_t> GradContext::ints_of(size_t i) const {
   const Tensor& tensor = input(i);
-  TENON_CHECK(!tensor.is_symbolic(), unsupported,
-              "the gradient of {} needs the elements of {}, which the graph computes; make it a constant", op.name,
-              op.inputs[i].name);
+  TENON_CHECK(
+      !tensor.is_symbolic(), unsupported,
+      "the gradient of {} needs the elements of {}, which the graph computes; make it a constant",
+      op.name, op.inputs[i].name);
   return tensor.to_vector<int64_t>();
 }
 
@@ -73,8 +76,8 @@ Tensor shape_tensor(const Dims& dims, const Tensor& like) {
     size_t at = 0;
     while (at < source.size() && !(source[at] == dim)) ++at;
     TENON_CHECK(at < source.size(), unsupported,
-                "size {} of shape {} cannot be computed from {}; give the axis a fixed size", dim.str(),
-                str(dims), str(source));
+                "size {} of shape {} cannot be computed from {}; give the axis a fixed size",
+                dim.str(), str(dims), str(source));
     parts.push_back(op::Gather(all, Tensor::ints({static_cast<int64_t>(at)}), {{"axis", 0}}));
   }
   return op::Concat.all(parts, {{"axis", 0}})[0];
@@ -86,7 +89,8 @@ Tensor full(const Dims& dims, double value, DType type, const Tensor& like) {
 }
 
 Tensor reshape_to(const Tensor& x, const Dims& dims, const Tensor& like) {
-  return op::Reshape(x, shape_tensor(dims, like), may_be_empty(dims) ? Attrs{{"allowzero", 1}} : Attrs());
+  return op::Reshape(x, shape_tensor(dims, like),
+                     may_be_empty(dims) ? Attrs{{"allowzero", 1}} : Attrs());
 }
 
 Tensor sum_to(const Tensor& grad, const Dims& dims) {

@@ -11,7 +11,8 @@ constexpr int64_t kMaxKnownValues = 64;
 
 const Port* port_of(const ConstList<Port, 16>& ports, size_t i) {
   if (i < ports.size()) return &ports[i];
-  if (ports.size() && ports[ports.size() - 1].arity == Arity::variadic) return &ports[ports.size() - 1];
+  if (ports.size() && ports[ports.size() - 1].arity == Arity::variadic)
+    return &ports[ports.size() - 1];
   return nullptr;
 }
 
@@ -26,10 +27,11 @@ void check_count(const OpDef& op, size_t given) {
     if (op.inputs[i].arity == Arity::single) least = i + 1;
     if (op.inputs[i].arity == Arity::variadic) most = SIZE_MAX;
   }
-  TENON_CHECK(given >= least && given <= most, usage, "{}: {} inputs given; it takes {}", op.name, given,
-              most == SIZE_MAX  ? fmt::format("{} or more", least)
-              : least == most ? fmt::format("{}", least)
-                              : fmt::format("{} to {}", least, most));
+  TENON_CHECK(given >= least && given <= most, usage, "{}: {} inputs given; it takes {}", op.name,
+              given,
+              most == SIZE_MAX ? fmt::format("{} or more", least)
+              : least == most  ? fmt::format("{}", least)
+                               : fmt::format("{} to {}", least, most));
 }
 
 // Binds type variables by the inputs; the first input of a variable decides its type.
@@ -39,8 +41,8 @@ std::vector<DType> bind_types(const OpDef& op, std::span<const TensorType> input
   for (size_t i = 0; i < inputs.size(); ++i) {
     const Port& port = *port_of(op.inputs, i);
     if (inputs[i].dtype == DType::undefined) {
-      TENON_CHECK(port.arity != Arity::single, usage, "{}: input {} is missing; it is required", op.name,
-                  port_name(port, op.inputs, i));
+      TENON_CHECK(port.arity != Arity::single, usage, "{}: input {} is missing; it is required",
+                  op.name, port_name(port, op.inputs, i));
       continue;
     }
     const TypeVar* var = op.find_type(port.type_var);
@@ -54,8 +56,8 @@ std::vector<DType> bind_types(const OpDef& op, std::span<const TensorType> input
       binder[at] = i;
     }
     TENON_CHECK(bound[at] == inputs[i].dtype, usage,
-                "{}: input {} is {} but input {} is {}; cast one so that both have one type", op.name,
-                port_name(port, op.inputs, i), name(inputs[i].dtype),
+                "{}: input {} is {} but input {} is {}; cast one so that both have one type",
+                op.name, port_name(port, op.inputs, i), name(inputs[i].dtype),
                 port_name(*port_of(op.inputs, binder[at]), op.inputs, binder[at]), name(bound[at]));
   }
   return bound;
@@ -131,12 +133,13 @@ void InferContext::output_values(size_t i, std::vector<Dim> values) {
     outputs_[i].values = std::move(values);
 }
 
-std::vector<TensorType> infer(const OpDef& op, const Attrs& attrs, std::span<const TensorType> inputs,
-                              size_t output_count) {
+std::vector<TensorType> infer(const OpDef& op, const Attrs& attrs,
+                              std::span<const TensorType> inputs, size_t output_count) {
   check_count(op, inputs.size());
   check_attrs(op, attrs);
   const std::vector<DType> bound = bind_types(op, inputs);
-  const bool variadic_out = op.outputs.size() && op.outputs[op.outputs.size() - 1].arity == Arity::variadic;
+  const bool variadic_out =
+      op.outputs.size() && op.outputs[op.outputs.size() - 1].arity == Arity::variadic;
   TENON_CHECK(output_count <= op.outputs.size() || variadic_out, usage,
               "{}: {} outputs asked for; it has {}", op.name, output_count, op.outputs.size());
 
@@ -148,7 +151,8 @@ std::vector<TensorType> infer(const OpDef& op, const Attrs& attrs, std::span<con
     ctx.outputs()[i].dtype = bound[static_cast<size_t>(var - op.types.begin())];
     if (ctx.outputs()[i].dtype == DType::undefined) ctx.outputs()[i].dtype = only_type(var->set);
   }
-  const bool ranked = std::all_of(inputs.begin(), inputs.end(), [](const TensorType& t) { return t.ranked; });
+  const bool ranked =
+      std::all_of(inputs.begin(), inputs.end(), [](const TensorType& t) { return t.ranked; });
   if (ranked) {
     op.infer(ctx);
   } else {
@@ -171,9 +175,11 @@ void broadcast_all(InferContext& ctx) {
       dims = broadcast(dims, ctx.dims(i));
     } catch (const Error&) {
       std::string shapes;
-      for (size_t k = 0; k < ctx.input_count(); ++k) shapes += (k ? " and " : "") + str(ctx.dims(k));
-      ctx.fail("shapes {} cannot be broadcast together; sizes must be equal or 1, from the last axis",
-               shapes);
+      for (size_t k = 0; k < ctx.input_count(); ++k)
+        shapes += (k ? " and " : "") + str(ctx.dims(k));
+      ctx.fail(
+          "shapes {} cannot be broadcast together; sizes must be equal or 1, from the last axis",
+          shapes);
     }
   }
   ctx.output(0, std::move(dims));

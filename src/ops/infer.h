@@ -17,7 +17,8 @@ struct TensorType {
   DType dtype = DType::undefined;  // undefined: absent optional input
   bool ranked = true;              // false: nothing is known of the shape
   Dims dims;
-  // The elements of a small integer tensor, as far as known (Shape's output, a constant axes input).
+  // The elements of a small integer tensor, as far as known (Shape's output, a constant axes
+  // input).
   std::optional<std::vector<Dim>> values;
   // The contents, when constant and concrete.
   Tensor constant;
@@ -33,7 +34,9 @@ class InferContext : public Call {
                size_t output_count);
 
   size_t input_count() const { return inputs_.size(); }
-  bool has_input(size_t i) const { return i < inputs_.size() && inputs_[i].dtype != DType::undefined; }
+  bool has_input(size_t i) const {
+    return i < inputs_.size() && inputs_[i].dtype != DType::undefined;
+  }
   // An input past the last one given is absent: of undefined dtype and rank 0.
   const TensorType& input(size_t i) const { return i < inputs_.size() ? inputs_[i] : absent(); }
   DType dtype(size_t i) const { return input(i).dtype; }
@@ -82,8 +85,8 @@ std::vector<TensorType> infer(const OpDef& op, const Attrs& attrs,
 
 // Shape rules that many operators share.
 namespace infer_rules {
-void same_shape(InferContext& ctx);      // output 0 (and all others) like input 0
-void broadcast_all(InferContext& ctx);   // output 0 is the broadcast of all inputs
+void same_shape(InferContext& ctx);     // output 0 (and all others) like input 0
+void broadcast_all(InferContext& ctx);  // output 0 is the broadcast of all inputs
 }  // namespace infer_rules
 
 }  // namespace tenon

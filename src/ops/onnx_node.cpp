@@ -16,10 +16,11 @@ const OpDef& canonical(const OnnxNode& node) {
 }  // namespace
 
 std::vector<int64_t> OnnxNode::constant_ints(size_t i) const {
-  TENON_CHECK(has_input(i) && !inputs[i].is_symbolic(), unsupported,
-              "{} '{}': input {} is computed, but opset {} needs it to be a constant; fold constants or "
-              "export at a newer opset",
-              op_type, name, i, opset);
+  TENON_CHECK(
+      has_input(i) && !inputs[i].is_symbolic(), unsupported,
+      "{} '{}': input {} is computed, but opset {} needs it to be a constant; fold constants or "
+      "export at a newer opset",
+      op_type, name, i, opset);
   return inputs[i].to_vector<int64_t>();
 }
 
@@ -39,13 +40,16 @@ TensorList legacy_broadcast(const OnnxNode& node) {
     int64_t at = std::get<int64_t>(*axis);
     if (at < 0) at += rank;
     const int64_t behind = rank - at - static_cast<int64_t>(now.inputs[1].rank());
-    TENON_CHECK(behind >= 0, data, "{} '{}': axis {} leaves no room for B of rank {} in A of rank {}",
-                node.op_type, node.name, at, now.inputs[1].rank(), rank);
+    TENON_CHECK(behind >= 0, data,
+                "{} '{}': axis {} leaves no room for B of rank {} in A of rank {}", node.op_type,
+                node.name, at, now.inputs[1].rank(), rank);
     std::vector<int64_t> axes;
-    for (int64_t i = 0; i < behind; ++i) axes.push_back(static_cast<int64_t>(now.inputs[1].rank()) + i);
+    for (int64_t i = 0; i < behind; ++i)
+      axes.push_back(static_cast<int64_t>(now.inputs[1].rank()) + i);
     if (!axes.empty()) now.inputs[1] = op::Unsqueeze(now.inputs[1], Tensor::ints(axes));
   }
-  return def.all(now.inputs, node.attrs.without("axis").without("broadcast").without("consumed_inputs"),
+  return def.all(now.inputs,
+                 node.attrs.without("axis").without("broadcast").without("consumed_inputs"),
                  node.output_count);
 }
 

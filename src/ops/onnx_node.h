@@ -19,7 +19,8 @@ struct OnnxNode {
   Attrs attrs;
   size_t output_count = 1;
 
-  // The elements of input `i`, which must be a constant; fails (unsupported) naming the node if not.
+  // The elements of input `i`, which must be a constant; fails (unsupported) naming the node if
+  // not.
   std::vector<int64_t> constant_ints(size_t i) const;
   bool has_input(size_t i) const { return i < inputs.size() && inputs[i].defined(); }
 };

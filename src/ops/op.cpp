@@ -11,8 +11,8 @@ namespace tenon {
 namespace {
 
 constexpr std::array<std::string_view, 8> kAttrTypeNames{
-    "an integer", "a float", "a string", "a list of integers", "a list of floats",
-    "a list of strings", "a tensor", "a graph"};
+    "an integer",       "a float",           "a string", "a list of integers",
+    "a list of floats", "a list of strings", "a tensor", "a graph"};
 
 // An empty list has no element type of its own, and an integer may stand for a float.
 bool fits(AttrType type, const AttrValue& value) {
@@ -100,12 +100,12 @@ void check_attrs(const OpDef& op, const Attrs& attrs) {
       for (const AttrSpec& s : op.attrs) known.emplace_back(s.name);
       const std::string near = text::did_you_mean(given.name, known);
       fail(ErrorKind::usage, "{}: unknown attribute '{}'; {}", op.name, given.name,
-           !near.empty()    ? fmt::format("did you mean '{}'?", near)
+           !near.empty()   ? fmt::format("did you mean '{}'?", near)
            : known.empty() ? "it takes none"
                            : fmt::format("it takes {}", text::join(known, ", ")));
     }
-    TENON_CHECK(fits(spec->type, given.value), usage, "{}: attribute {} must be {}; it is {}", op.name,
-                given.name, kAttrTypeNames[static_cast<size_t>(spec->type)],
+    TENON_CHECK(fits(spec->type, given.value), usage, "{}: attribute {} must be {}; it is {}",
+                op.name, given.name, kAttrTypeNames[static_cast<size_t>(spec->type)],
                 kAttrTypeNames[given.value.index()]);
     if (!spec->choices.empty()) {
       const auto& word = std::get<std::string>(given.value);

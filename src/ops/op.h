@@ -100,7 +100,8 @@ constexpr AttrSpec attr_i(std::string_view name, int64_t i) {
 constexpr AttrSpec attr_f(std::string_view name, double f) {
   return {name, AttrType::f, false, true, 0, f};
 }
-constexpr AttrSpec attr_s(std::string_view name, std::string_view s, std::string_view choices = {}) {
+constexpr AttrSpec attr_s(std::string_view name, std::string_view s,
+                          std::string_view choices = {}) {
   return {name, AttrType::s, false, true, 0, 0, s, choices};
 }
 
@@ -195,7 +196,8 @@ struct OpDef {
   // Draws random numbers: never folded, cached or merged.
   bool random = false;
   // The outputs may be a strided view of input 0; the runtime shares storage instead of copying.
-  Tensor (*view)(std::span<const Tensor* const> inputs, const Attrs& attrs, const Shape& output) = nullptr;
+  Tensor (*view)(std::span<const Tensor* const> inputs, const Attrs& attrs,
+                 const Shape& output) = nullptr;
   FlopsFn flops = nullptr;  // null: one per output element
   SamplesFn samples;
 
@@ -206,11 +208,13 @@ struct OpDef {
   Tensor operator()(const Tensor& a, const Tensor& b) const;
   Tensor operator()(const Tensor& a, const Attrs& attrs) const;
   Tensor operator()(const Tensor& a, const Tensor& b, const Attrs& attrs) const;
-  Tensor operator()(const Tensor& a, const Tensor& b, const Tensor& c, const Attrs& attrs = {}) const;
+  Tensor operator()(const Tensor& a, const Tensor& b, const Tensor& c,
+                    const Attrs& attrs = {}) const;
   Tensor operator()(const Tensor& a, const Tensor& b, const Tensor& c, const Tensor& d,
                     const Attrs& attrs = {}) const;
   // Any number of inputs and outputs. `output_count` asks for that many leading outputs.
-  TensorList all(std::span<const Tensor> inputs, const Attrs& attrs = {}, size_t output_count = 1) const;
+  TensorList all(std::span<const Tensor> inputs, const Attrs& attrs = {},
+                 size_t output_count = 1) const;
   TensorList all(std::initializer_list<Tensor> inputs, const Attrs& attrs = {},
                  size_t output_count = 1) const {
     return all(std::span(inputs.begin(), inputs.size()), attrs, output_count);

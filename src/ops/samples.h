@@ -13,20 +13,20 @@ namespace tenon {
 // variable; fixed ones have their own.
 struct Arg {
   Shape shape;
-  double low = -2, high = 2;  // random values; integers are drawn from the same range
-  Tensor fixed;               // given contents and type; wins over the rest
+  double low = -2, high = 2;       // random values; integers are drawn from the same range
+  Tensor fixed;                    // given contents and type; wins over the rest
   DType dtype = DType::undefined;  // a type of its own for a random argument
   bool absent = false;
   bool distinct = false;  // no two elements equal or close (sorting, max: no ties)
 };
 
 namespace arg {
-Arg any(const Shape& shape);                            // values in [-2, 2]
+Arg any(const Shape& shape);  // values in [-2, 2]
 Arg range(const Shape& shape, double low, double high);
-Arg distinct(const Shape& shape);                       // a shuffled ladder, step 0.1 or 1
+Arg distinct(const Shape& shape);  // a shuffled ladder, step 0.1 or 1
 Arg typed(const Shape& shape, DType type, double low = -2, double high = 2);
-Arg ints(std::initializer_list<int64_t> values);        // an int64 vector
-Arg int_scalar(int64_t value);                          // rank 0
+Arg ints(std::initializer_list<int64_t> values);  // an int64 vector
+Arg int_scalar(int64_t value);                    // rank 0
 Arg fixed(Tensor tensor);
 Arg none();
 }  // namespace arg
@@ -35,7 +35,7 @@ struct Sample {
   std::vector<Arg> inputs;
   Attrs attrs;
   size_t outputs = 1;
-  bool grad = true;   // false: at a kink, or its gradient is checked elsewhere
+  bool grad = true;       // false: at a kink, or its gradient is checked elsewhere
   TypeSet types = {~0U};  // which of the operator's types this sample is meant for
 };
 

@@ -89,7 +89,8 @@ const PreparedCall* lookup(const OpDef& op, Inputs inputs, const Attrs& attrs, s
   bool cacheable = true;
   for (size_t i = 0; i < inputs.size(); ++i) {
     const bool contents = i < op.inputs.size() && op.inputs[i].value && inputs[i]->defined();
-    if (contents && (inputs[i]->bytes() > kMaxCachedContents || inputs[i]->dtype() == DType::string)) {
+    if (contents &&
+        (inputs[i]->bytes() > kMaxCachedContents || inputs[i]->dtype() == DType::string)) {
       cacheable = false;
       break;
     }
@@ -178,7 +179,8 @@ void run_expansion(const PreparedCall& call, Inputs inputs, std::span<Tensor> ou
   const NoGrad no_grad;
   TensorList list;
   for (const Tensor* input : inputs) list.push_back(input->defined() ? input->detach() : Tensor());
-  TensorList results = call.op->expand.fn(ExpandContext(*call.op, call.attrs, list, outputs.size()));
+  TensorList results =
+      call.op->expand.fn(ExpandContext(*call.op, call.attrs, list, outputs.size()));
   for (size_t i = 0; i < outputs.size(); ++i) outputs[i] = std::move(results[i]);
 }
 
@@ -212,7 +214,8 @@ bool saves_more(const OpDef& op, size_t asked) {
 
 void apply_to(const OpDef& op, Inputs inputs, const Attrs& attrs, std::span<Tensor> outputs) {
   if (state.grad && saves_more(op, outputs.size()) &&
-      std::any_of(inputs.begin(), inputs.end(), [](const Tensor* input) { return input->requires_grad(); })) {
+      std::any_of(inputs.begin(), inputs.end(),
+                  [](const Tensor* input) { return input->requires_grad(); })) {
     TensorList more(static_cast<size_t>(std::bit_width(op.grad.saves.outputs)));
     apply_to(op, inputs, attrs, more);
     std::move(more.begin(), more.begin() + static_cast<ptrdiff_t>(outputs.size()), outputs.begin());
@@ -220,7 +223,8 @@ void apply_to(const OpDef& op, Inputs inputs, const Attrs& attrs, std::span<Tens
   }
   for (const Tensor* input : inputs) {
     if (!input->defined() || !input->is_symbolic()) continue;
-    TensorList list = static_cast<Symbol&>(*input->symbol()).record(op, inputs, attrs, outputs.size());
+    TensorList list =
+        static_cast<Symbol&>(*input->symbol()).record(op, inputs, attrs, outputs.size());
     std::move(list.begin(), list.end(), outputs.begin());
     break;
   }
@@ -244,12 +248,17 @@ Tensor apply_one(const OpDef& op, const Attrs& attrs, const T&... inputs) {
 }  // namespace
 
 Tensor OpDef::operator()(const Tensor& a) const { return apply_one(*this, {}, a); }
-Tensor OpDef::operator()(const Tensor& a, const Tensor& b) const { return apply_one(*this, {}, a, b); }
-Tensor OpDef::operator()(const Tensor& a, const Attrs& attrs) const { return apply_one(*this, attrs, a); }
+Tensor OpDef::operator()(const Tensor& a, const Tensor& b) const {
+  return apply_one(*this, {}, a, b);
+}
+Tensor OpDef::operator()(const Tensor& a, const Attrs& attrs) const {
+  return apply_one(*this, attrs, a);
+}
 Tensor OpDef::operator()(const Tensor& a, const Tensor& b, const Attrs& attrs) const {
   return apply_one(*this, attrs, a, b);
 }
-Tensor OpDef::operator()(const Tensor& a, const Tensor& b, const Tensor& c, const Attrs& attrs) const {
+Tensor OpDef::operator()(const Tensor& a, const Tensor& b, const Tensor& c,
+                         const Attrs& attrs) const {
   return apply_one(*this, attrs, a, b, c);
 }
 Tensor OpDef::operator()(const Tensor& a, const Tensor& b, const Tensor& c, const Tensor& d,
@@ -257,7 +266,8 @@ Tensor OpDef::operator()(const Tensor& a, const Tensor& b, const Tensor& c, cons
   return apply_one(*this, attrs, a, b, c, d);
 }
 
-TensorList OpDef::all(std::span<const Tensor> inputs, const Attrs& attrs, size_t output_count) const {
+TensorList OpDef::all(std::span<const Tensor> inputs, const Attrs& attrs,
+                      size_t output_count) const {
   std::vector<const Tensor*> list;
   for (const Tensor& input : inputs) list.push_back(&input);
   return apply(*this, list, attrs, output_count);
@@ -276,10 +286,12 @@ void apply_into(const OpDef& op, Inputs inputs, const Attrs& attrs, std::span<Te
   bool direct = call->how == PreparedCall::How::kernel;
   for (size_t i = 0; i < outputs.size(); ++i) {
     const TensorSpec& spec = call->outputs[i];
-    TENON_CHECK(outputs[i].dtype() == spec.dtype && (!spec.shape_known || outputs[i].shape() == spec.shape),
-                usage, "{}: output {} is {}{}, but the result is {}{}; give a tensor of that type and shape",
-                op.name, i, name(outputs[i].dtype()), outputs[i].shape().str(), name(spec.dtype),
-                spec.shape.str());
+    TENON_CHECK(
+        outputs[i].dtype() == spec.dtype && (!spec.shape_known || outputs[i].shape() == spec.shape),
+        usage,
+        "{}: output {} is {}{}, but the result is {}{}; give a tensor of that type and shape",
+        op.name, i, name(outputs[i].dtype()), outputs[i].shape().str(), name(spec.dtype),
+        spec.shape.str());
     direct = direct && spec.shape_known && spec.contiguous && outputs[i].is_contiguous();
   }
   if (direct) {

@@ -77,8 +77,8 @@ Backend current_backend();
 
 // The choice made for one signature, for --explain.
 struct Choice {
-  std::string call;    // "Conv(f32[8, 3, 32, 32], f32[16, 3, 3, 3]) strides=[2, 2]"
-  std::string kernel;  // "cpu.onednn_conv", "reference.conv" or "expansion"
+  std::string call;                   // "Conv(f32[8, 3, 32, 32], f32[16, 3, 3, 3]) strides=[2, 2]"
+  std::string kernel;                 // "cpu.onednn_conv", "reference.conv" or "expansion"
   std::vector<std::string> refusals;  // "cpu.onednn_conv: <why>"
 };
 // While on, every new choice of any thread is kept.

@@ -67,7 +67,8 @@ TEST(Dispatch, ViewsShareStorage) {
 
 TEST(Dispatch, ComputesInPlaceAndCountsTheChange) {
   Tensor parameter = Tensor::ones({3});
-  const Tensor gradient = Tensor::full({3}, 2), lr = Tensor::scalar(0.5), step = Tensor::from<int64_t>({0}, Shape{});
+  const Tensor gradient = Tensor::full({3}, 2), lr = Tensor::scalar(0.5),
+               step = Tensor::from<int64_t>({0}, Shape{});
   const uint32_t version = parameter.version();
   Tensor outputs[] = {parameter};
   const Tensor* inputs[] = {&lr, &step, &parameter, &gradient};
@@ -92,7 +93,8 @@ TEST(Dispatch, UnknownAttributesSuggestTheNearest) {
     op::Gemm(rand({2, 3}), rand({2, 3}), {{"transb", 1}});
     FAIL();
   } catch (const Error& error) {
-    EXPECT_NE(std::string(error.what()).find("did you mean 'transB'?"), std::string::npos) << error.what();
+    EXPECT_NE(std::string(error.what()).find("did you mean 'transB'?"), std::string::npos)
+        << error.what();
   }
 }
 

@@ -9,8 +9,8 @@ namespace tenon {
 // Counters that a mask of `count` elements uses: each gives the bits of four elements.
 inline uint64_t dropout_counters(int64_t count) { return (static_cast<uint64_t>(count) + 3) / 4; }
 
-// The place from which a call draws. A seed of its own replaces the generator's; the offset stays, so
-// that calls in turn differ.
+// The place from which a call draws. A seed of its own replaces the generator's; the offset stays,
+// so that calls in turn differ.
 inline Generator::State dropout_state(Generator::State drawn, bool own_seed, int64_t seed) {
   return own_seed ? Generator::State{static_cast<uint64_t>(seed), drawn.offset} : drawn;
 }
@@ -22,7 +22,8 @@ inline std::array<uint32_t, 4> dropout_bits(Generator::State state, uint64_t blo
 
 // The ratio itself, which must be a probability (1 drops everything).
 inline double dropout_ratio(double ratio) {
-  TENON_CHECK(ratio >= 0 && ratio <= 1, usage, "Dropout: ratio is {}; it must be from 0 to 1", ratio);
+  TENON_CHECK(ratio >= 0 && ratio <= 1, usage, "Dropout: ratio is {}; it must be from 0 to 1",
+              ratio);
   return ratio;
 }
 

@@ -21,7 +21,8 @@ namespace tenon {
 
 // One argument of a call whose shapes are all known.
 struct TensorSpec {
-  DType dtype = DType::undefined;  // undefined: an absent optional input, an output nobody asked for
+  DType dtype =
+      DType::undefined;  // undefined: an absent optional input, an output nobody asked for
   Shape shape;
   Shape strides;           // in elements
   bool contiguous = true;  // row-major
@@ -51,15 +52,19 @@ struct RunContext {
   // First elements, in the order of the ports; null for absent ones.
   const void* const* in;
   void* const* out;
-  void* scratch;  // Kernel::scratch_bytes, 64-byte aligned
+  void* scratch;            // Kernel::scratch_bytes, 64-byte aligned
   Generator::State random;  // where this call's Philox counters start
   // Outputs whose shape was not known: the kernel replaces them by what it allocated.
   Tensor* outputs;
 
   template <class T>
-  const T* input(size_t i) const { return static_cast<const T*>(in[i]); }
+  const T* input(size_t i) const {
+    return static_cast<const T*>(in[i]);
+  }
   template <class T>
-  T* output(size_t i) const { return static_cast<T*>(out[i]); }
+  T* output(size_t i) const {
+    return static_cast<T*>(out[i]);
+  }
 };
 
 // Immutable after prepare: run() may be called from several threads at once.

@@ -109,13 +109,15 @@ void explain(const PreparedCall& call, std::span<const TensorType> types,
                        : call.how == PreparedCall::How::expansion ? "expansion"
                                                                   : std::string(call.entry->name);
   const std::scoped_lock lock(choices_mutex);
-  choices().push_back({call_text(*call.op, types, call.attrs), std::move(kernel), std::move(refusals)});
+  choices().push_back(
+      {call_text(*call.op, types, call.attrs), std::move(kernel), std::move(refusals)});
 }
 
 }  // namespace
 
 std::unique_ptr<PreparedCall> prepare_call(const OpDef& op, std::span<const Tensor* const> inputs,
-                                           const Attrs& attrs, size_t output_count, Backend backend) {
+                                           const Attrs& attrs, size_t output_count,
+                                           Backend backend) {
   // Value inputs are read as row-major constants; `held` keeps copies alive while preparing.
   std::vector<Tensor> held;
   std::vector<TensorType> types;
@@ -131,7 +133,8 @@ std::unique_ptr<PreparedCall> prepare_call(const OpDef& op, std::span<const Tens
   auto call = std::make_unique<PreparedCall>();
   call->op = &op;
   call->attrs = attrs;
-  for (const TensorType& type : infer(op, attrs, types, output_count)) call->outputs.push_back(spec_of(type));
+  for (const TensorType& type : infer(op, attrs, types, output_count))
+    call->outputs.push_back(spec_of(type));
 
   const bool fast = backend == Backend::automatic || backend == Backend::cpu;
   if (fast && op.view && call->outputs[0].shape_known) {

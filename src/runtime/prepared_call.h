@@ -26,6 +26,7 @@ struct PreparedCall {
 // Infers, asks the backend's kernels in order and prepares the first that accepts. Fails as infer
 // does, or (unsupported) with every refusal when nothing can run the call.
 std::unique_ptr<PreparedCall> prepare_call(const OpDef& op, std::span<const Tensor* const> inputs,
-                                           const Attrs& attrs, size_t output_count, Backend backend);
+                                           const Attrs& attrs, size_t output_count,
+                                           Backend backend);
 
 }  // namespace tenon

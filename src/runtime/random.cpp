@@ -18,7 +18,8 @@ Generator& stream() {
 // Element i of a float64 tensor from two words of counter start + i.
 template <class Fn>
 Tensor filled(const Shape& shape, DType type, Fn value) {
-  TENON_CHECK(type == DType::f32 || type == DType::f64, usage, "random tensor: {} asked for; use f32 or f64", name(type));
+  TENON_CHECK(type == DType::f32 || type == DType::f64, usage,
+              "random tensor: {} asked for; use f32 or f64", name(type));
   Tensor out = Tensor::empty(shape, type);
   const int64_t count = out.numel();
   const Generator::State start = reserve_random(static_cast<uint64_t>(count));
@@ -69,7 +70,8 @@ Tensor randperm(int64_t count) {
   Generator draw(start.seed);
   draw.set_state(start);
   // Fisher and Yates, from the end.
-  for (int64_t i = count - 1; i > 0; --i) std::swap(values[i], values[draw.below(static_cast<uint64_t>(i) + 1)]);
+  for (int64_t i = count - 1; i > 0; --i)
+    std::swap(values[i], values[draw.below(static_cast<uint64_t>(i) + 1)]);
   return order;
 }
 

@@ -26,7 +26,9 @@ size_t BlockCache::class_of(size_t rounded_bytes) {
   return (shift - 6) * 8 + ((rounded_bytes >> shift) & 7U);
 }
 
-size_t BlockCache::bytes_of(size_t size_class) { return (8 + size_class % 8) << (size_class / 8 + 6); }
+size_t BlockCache::bytes_of(size_t size_class) {
+  return (8 + size_class % 8) << (size_class / 8 + 6);
+}
 
 BlockCache::Block BlockCache::allocate(size_t bytes) {
   const size_t size = rounded(bytes);

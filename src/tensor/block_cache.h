@@ -1,5 +1,5 @@
-// Whole blocks taken from a system allocator and kept for reuse in one list a size class. Serves any
-// device: it never touches the blocks, so the memory need not be addressable by the CPU.
+// Whole blocks taken from a system allocator and kept for reuse in one list a size class. Serves
+// any device: it never touches the blocks, so the memory need not be addressable by the CPU.
 #pragma once
 
 #include <array>

@@ -20,7 +20,8 @@ constexpr auto kRelaxed = std::memory_order_relaxed;
 constexpr std::array<uint16_t, 32> kCellBytes = [] {
   std::array<uint16_t, 32> bytes{};
   for (size_t i = 0; i < 16; ++i) bytes[i] = static_cast<uint16_t>(64 * (i + 1));
-  for (size_t i = 16; i < 32; ++i) bytes[i] = static_cast<uint16_t>((4 + i % 4 + 1) << (8 + (i - 16) / 4));
+  for (size_t i = 16; i < 32; ++i)
+    bytes[i] = static_cast<uint16_t>((4 + i % 4 + 1) << (8 + (i - 16) / 4));
   return bytes;
 }();
 static_assert(kCellBytes.back() == CachingAllocator::kLargestCell);
@@ -37,7 +38,9 @@ constexpr std::array<uint8_t, CachingAllocator::kLargestCell / 64 + 1> kClassOfL
 }();
 
 // Only the owning thread writes, so no atomic read-modify-write is needed.
-void bump(std::atomic<int64_t>& counter, int64_t by) { counter.store(counter.load(kRelaxed) + by, kRelaxed); }
+void bump(std::atomic<int64_t>& counter, int64_t by) {
+  counter.store(counter.load(kRelaxed) + by, kRelaxed);
+}
 
 }  // namespace
 
@@ -56,7 +59,9 @@ inline CachingAllocator::Cell* CachingAllocator::CellList::pop() {
   return cell;
 }
 
-inline size_t CachingAllocator::cell_class(size_t bytes) { return kClassOfLines[(bytes + 63) / 64]; }
+inline size_t CachingAllocator::cell_class(size_t bytes) {
+  return kClassOfLines[(bytes + 63) / 64];
+}
 inline size_t CachingAllocator::cell_bytes(size_t size_class) { return kCellBytes[size_class]; }
 inline uint32_t CachingAllocator::list_limit(size_t size_class) {
   return static_cast<uint32_t>(std::clamp<size_t>(kListBytes / cell_bytes(size_class), 8, 512));
@@ -254,8 +259,9 @@ MemoryStats CachingAllocator::stats() const {
   const BlockCache::Stats blocks = blocks_.stats();
   stats.reserved = kPoolMemory ? blocks.reserved : stats.in_use;
   if (stats.reserved > 0)
-    stats.fragmentation = static_cast<double>(std::max<int64_t>(stats.reserved - blocks.cached - stats.in_use, 0)) /
-                          static_cast<double>(stats.reserved);
+    stats.fragmentation =
+        static_cast<double>(std::max<int64_t>(stats.reserved - blocks.cached - stats.in_use, 0)) /
+        static_cast<double>(stats.reserved);
   return stats;
 }
 
@@ -275,16 +281,20 @@ void CachingAllocator::release_free_slabs(size_t size_class) {
   if (shared.slabs.empty()) return;
   std::ranges::sort(shared.slabs, std::less<>{});
   const auto slab_of = [&](const void* cell) {
-    const auto after = std::ranges::upper_bound(shared.slabs, static_cast<const std::byte*>(cell), std::less<>{});
+    const auto after =
+        std::ranges::upper_bound(shared.slabs, static_cast<const std::byte*>(cell), std::less<>{});
     return static_cast<size_t>(after - shared.slabs.begin()) - 1;
   };
   std::vector<size_t> free_cells(shared.slabs.size());
   for (const Cell* cell = shared.free.head; cell; cell = cell->next) ++free_cells[slab_of(cell)];
   const size_t bytes = cell_bytes(size_class);
   const size_t cells = kSlabBytes / bytes;
-  const auto being_cut = [&](size_t slab) { return shared.slabs[slab] + cells * bytes == shared.end; };
+  const auto being_cut = [&](size_t slab) {
+    return shared.slabs[slab] + cells * bytes == shared.end;
+  };
   const auto is_free = [&](size_t slab) {
-    const size_t cut = being_cut(slab) ? static_cast<size_t>(shared.next - shared.slabs[slab]) / bytes : cells;
+    const size_t cut =
+        being_cut(slab) ? static_cast<size_t>(shared.next - shared.slabs[slab]) / bytes : cells;
     return free_cells[slab] == cut;
   };
   CellList kept_cells;

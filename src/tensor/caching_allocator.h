@@ -14,11 +14,11 @@
 
 namespace tenon {
 
-// One a process: the free lists of a thread belong to it. Never destroyed, so that tensors in static
-// variables and in ending threads can always be freed.
-// The peak may lag behind by 64 KiB a thread; every other number of stats() is exact once the
-// threads are at rest. fragmentation counts free cells and rounding, not cached whole blocks.
-// Under the address sanitizer nothing is cached, so that it sees every block's bounds and lifetime.
+// One a process: the free lists of a thread belong to it. Never destroyed, so that tensors in
+// static variables and in ending threads can always be freed. The peak may lag behind by 64 KiB a
+// thread; every other number of stats() is exact once the threads are at rest. fragmentation counts
+// free cells and rounding, not cached whole blocks. Under the address sanitizer nothing is cached,
+// so that it sees every block's bounds and lifetime.
 class CachingAllocator final : public Allocator {
  public:
   static CachingAllocator& instance();

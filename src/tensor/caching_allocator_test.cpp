@@ -16,7 +16,8 @@ namespace {
 Allocator& memory() { return cpu_device().allocator(); }
 
 TEST(CachingAllocator, BlocksAreAlignedAndWritable) {
-  for (const size_t bytes : {0UL, 1UL, 63UL, 64UL, 65UL, 1024UL, 1025UL, 16384UL, 16385UL, 1000000UL, 5000000UL}) {
+  for (const size_t bytes :
+       {0UL, 1UL, 63UL, 64UL, 65UL, 1024UL, 1025UL, 16384UL, 16385UL, 1000000UL, 5000000UL}) {
     void* block = memory().allocate(bytes);
     ASSERT_NE(block, nullptr);
     EXPECT_EQ(reinterpret_cast<std::uintptr_t>(block) % 64, 0U) << bytes;
@@ -113,7 +114,8 @@ TEST(CachingAllocator, FailureNamesTheSize) {
       FAIL() << bytes;
     } catch (const Error& error) {
       EXPECT_EQ(error.kind(), ErrorKind::resource);
-      EXPECT_NE(error.message().find(std::to_string(bytes) + " bytes"), std::string::npos) << error.message();
+      EXPECT_NE(error.message().find(std::to_string(bytes) + " bytes"), std::string::npos)
+          << error.message();
     }
     EXPECT_EQ(memory().stats().in_use, before);
   }
@@ -140,7 +142,8 @@ TEST(CachingAllocator, BlocksMoveBetweenThreads) {
   EXPECT_EQ(memory().stats().in_use, before);
 }
 
-// Threads allocate, fill, check and free in random order, handing half of the blocks to a neighbour.
+// Threads allocate, fill, check and free in random order, handing half of the blocks to a
+// neighbour.
 TEST(CachingAllocator, ManyThreads) {
   const int64_t before = memory().stats().in_use;
   constexpr int kThreads = 4;
@@ -204,11 +207,11 @@ class CountingSource final : public MemorySource {
   void* take(size_t bytes) noexcept override {
     if (live + bytes > limit) return nullptr;
     live += bytes;
-    return ::operator new(bytes, std::align_val_t{64});
+    return ::operator new (bytes, std::align_val_t{64});
   }
   void give(void* block, size_t bytes) noexcept override {
     live -= bytes;
-    ::operator delete(block, std::align_val_t{64});
+    ::operator delete (block, std::align_val_t{64});
   }
   size_t live = 0;
   size_t limit = SIZE_MAX;

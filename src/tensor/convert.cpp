@@ -39,8 +39,8 @@ void run_complex(const void* from, void* to, int64_t count) {
   for (int64_t i = 0; i < count; ++i) y[i] = To(x[i]);
 }
 
-using Real = std::tuple<float, uint8_t, int8_t, uint16_t, int16_t, int32_t, int64_t, Flag, f16, double, uint32_t,
-                        uint64_t, bf16>;
+using Real = std::tuple<float, uint8_t, int8_t, uint16_t, int16_t, int32_t, int64_t, Flag, f16,
+                        double, uint32_t, uint64_t, bf16>;
 constexpr size_t kReals = std::tuple_size_v<Real>;
 
 template <class T>
@@ -55,7 +55,8 @@ constexpr Table make_table(std::index_sequence<Pair...>) {
   Table table{};
   ((table[static_cast<size_t>(type_of<std::tuple_element_t<Pair / kReals, Real>>)]
          [static_cast<size_t>(type_of<std::tuple_element_t<Pair % kReals, Real>>)] =
-        run<std::tuple_element_t<Pair / kReals, Real>, std::tuple_element_t<Pair % kReals, Real>>),
+             run<std::tuple_element_t<Pair / kReals, Real>,
+                 std::tuple_element_t<Pair % kReals, Real>>),
    ...);
   constexpr auto kC64 = static_cast<size_t>(DType::c64);
   constexpr auto kC128 = static_cast<size_t>(DType::c128);
@@ -72,6 +73,8 @@ constexpr Table kTable = make_table(std::make_index_sequence<kReals * kReals>())
 
 }  // namespace
 
-ConvertRun convert_run(DType from, DType to) { return kTable[static_cast<size_t>(from)][static_cast<size_t>(to)]; }
+ConvertRun convert_run(DType from, DType to) {
+  return kTable[static_cast<size_t>(from)][static_cast<size_t>(to)];
+}
 
 }  // namespace tenon

@@ -26,7 +26,8 @@ inline constexpr bool is_half = std::is_same_v<T, f16> || std::is_same_v<T, bf16
 // odd last bit, which keeps them off the halfway points (round to odd; Boldo and Melquiond 2008).
 inline float narrow_to_odd(double value) {
   auto narrow = static_cast<float>(value);
-  if (static_cast<double>(narrow) == value || !std::isfinite(narrow) || !std::isfinite(value)) return narrow;
+  if (static_cast<double>(narrow) == value || !std::isfinite(narrow) || !std::isfinite(value))
+    return narrow;
   auto bits = std::bit_cast<uint32_t>(narrow);
   if (bits & 1U) return narrow;
   const bool too_far = std::fabs(static_cast<double>(narrow)) > std::fabs(value);

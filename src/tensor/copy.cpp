@@ -25,7 +25,8 @@ Shape strides_along(const Tensor& from, const Tensor& to) {
 void copy_strings(const CopyAxes& axes, const std::byte* from, std::byte* to, int64_t count) {
   CopyOdometer at(axes, axes.count, 0);
   for (int64_t i = 0; i < count; ++i, at.next())
-    *reinterpret_cast<std::string*>(to + at.to) = *reinterpret_cast<const std::string*>(from + at.from);
+    *reinterpret_cast<std::string*>(to + at.to) =
+        *reinterpret_cast<const std::string*>(from + at.from);
 }
 
 bool same_layout(const Tensor& a, const Tensor& b) {
@@ -39,14 +40,18 @@ void check_copy(const Tensor& from, const Tensor& to) {
     fits = size == 1 || size == to.shape()[i + to.rank() - from.rank()];
   }
   TENON_CHECK(fits, usage,
-              "copy: shape {} does not broadcast to {}; sizes must be equal or 1, counted from the last axis",
+              "copy: shape {} does not broadcast to {}; sizes must be equal or 1, counted from the "
+              "last axis",
               from.shape().str(), to.shape().str());
   for (size_t i = 0; i < to.rank(); ++i)
     TENON_CHECK(to.shape()[i] <= 1 || to.strides()[i] != 0, usage,
-                "copy: axis {} of the target of shape {} is expanded, so its elements share memory; clone() it first",
+                "copy: axis {} of the target of shape {} is expanded, so its elements share "
+                "memory; clone() it first",
                 i, to.shape().str());
-  TENON_CHECK((from.dtype() == DType::string && to.dtype() == DType::string) || convert_run(from.dtype(), to.dtype()),
-              unsupported, "copy: there is no conversion from {} to {}; convert with the Cast operator",
+  TENON_CHECK((from.dtype() == DType::string && to.dtype() == DType::string) ||
+                  convert_run(from.dtype(), to.dtype()),
+              unsupported,
+              "copy: there is no conversion from {} to {}; convert with the Cast operator",
               name(from.dtype()), name(to.dtype()));
 }
 
@@ -77,7 +82,8 @@ bool overlap(const Tensor& a, const Tensor& b) {
 void copy_elements(const Tensor& from, Tensor& to) {
   if (same_layout(from, to)) {
     if (from.dtype() != DType::string && from.bytes() < kSmallBytes) {
-      if (from.bytes() != 0 && from.raw() != to.raw()) std::memcpy(to.raw(), from.raw(), from.bytes());
+      if (from.bytes() != 0 && from.raw() != to.raw())
+        std::memcpy(to.raw(), from.raw(), from.bytes());
       return;
     }
   }
@@ -85,12 +91,14 @@ void copy_elements(const Tensor& from, Tensor& to) {
   if (to.numel() == 0) return;
   const auto* source = static_cast<const std::byte*>(from.raw());
   auto* target = static_cast<std::byte*>(to.raw());
-  if (source == target && from.dtype() == to.dtype() && from.shape() == to.shape() && from.strides() == to.strides())
+  if (source == target && from.dtype() == to.dtype() && from.shape() == to.shape() &&
+      from.strides() == to.strides())
     return;
   const Shape strides = strides_along(from, to);
   if (from.dtype() == DType::string)
-    return copy_strings({to.shape(), strides, sizeof(std::string), to.strides(), sizeof(std::string)}, source, target,
-                        to.numel());
+    return copy_strings(
+        {to.shape(), strides, sizeof(std::string), to.strides(), sizeof(std::string)}, source,
+        target, to.numel());
   StridedCopy(to.shape(), from.dtype(), strides, to.dtype(), to.strides()).run(source, target);
 }
 
@@ -109,8 +117,8 @@ Tensor Tensor::clone() const {
 void Tensor::copy_from(const Tensor& source) {
   need_data("Tensor::copy_from");
   source.need_data("Tensor::copy_from");
-  const bool same_view = source.raw() == raw() && source.dtype() == dtype() && source.shape() == shape() &&
-                         source.strides() == strides();
+  const bool same_view = source.raw() == raw() && source.dtype() == dtype() &&
+                         source.shape() == shape() && source.strides() == strides();
   if (!same_view && overlap(source, *this))
     copy_elements(source.clone(), *this);
   else
@@ -121,7 +129,8 @@ void Tensor::copy_from(const Tensor& source) {
 void Tensor::fill(double value) {
   need_data("Tensor::fill");
   TENON_CHECK(dtype() != DType::string, unsupported,
-              "Tensor::fill: a number cannot fill a tensor of strings; use copy_from() with a string tensor");
+              "Tensor::fill: a number cannot fill a tensor of strings; use copy_from() with a "
+              "string tensor");
   const bool complex = dtype() == DType::c64 || dtype() == DType::c128;
   alignas(16) std::array<double, 2> parts = {value, 0};
   const Tensor number = borrow(parts.data(), {}, complex ? DType::c128 : DType::f64);

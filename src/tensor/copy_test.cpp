@@ -10,8 +10,9 @@
 namespace tenon {
 namespace {
 
-constexpr DType kReal[] = {DType::f32, DType::u8,  DType::i8,  DType::u16, DType::i16, DType::i32, DType::i64,
-                           DType::f16, DType::f64, DType::u32, DType::u64, DType::bf16, DType::boolean};
+constexpr DType kReal[] = {DType::f32, DType::u8,   DType::i8,     DType::u16, DType::i16,
+                           DType::i32, DType::i64,  DType::f16,    DType::f64, DType::u32,
+                           DType::u64, DType::bf16, DType::boolean};
 
 template <class Body>
 auto with_type(DType type, Body&& body) {
@@ -47,7 +48,8 @@ long double round_to(long double x, int digits, int min_exponent, int max_expone
   const int exponent = std::max(std::ilogb(x), min_exponent);
   const long double quantum = std::ldexp(1.0L, exponent - digits + 1);
   const long double rounded = std::nearbyint(x / quantum) * quantum;
-  return std::fabs(rounded) >= std::ldexp(1.0L, max_exponent + 1) ? std::copysign(HUGE_VALL, x) : rounded;
+  return std::fabs(rounded) >= std::ldexp(1.0L, max_exponent + 1) ? std::copysign(HUGE_VALL, x)
+                                                                  : rounded;
 }
 
 // What copy_elements() documents, said in another way.
@@ -78,21 +80,30 @@ std::vector<T> samples() {
   if constexpr (std::is_same_v<T, bool>) {
     return {true, false};
   } else if constexpr (std::is_integral_v<T>) {
-    for (const T edge : {std::numeric_limits<T>::min(), T{0}, T{100}, std::numeric_limits<T>::max()})
-      for (int d = -3; d <= 3; ++d) list.push_back(static_cast<T>(static_cast<uint64_t>(edge) + static_cast<uint64_t>(d)));
+    for (const T edge :
+         {std::numeric_limits<T>::min(), T{0}, T{100}, std::numeric_limits<T>::max()})
+      for (int d = -3; d <= 3; ++d)
+        list.push_back(static_cast<T>(static_cast<uint64_t>(edge) + static_cast<uint64_t>(d)));
     for (int bit = 0; bit < std::numeric_limits<T>::digits; ++bit)
-      for (int d = -1; d <= 1; ++d) list.push_back(static_cast<T>((T{1} << bit) + static_cast<T>(d)));
+      for (int d = -1; d <= 1; ++d)
+        list.push_back(static_cast<T>((T{1} << bit) + static_cast<T>(d)));
     // Beside the halfway points of the 16-bit floats.
-    for (const uint64_t x : {0x1010000001ULL, 0x10100000000001ULL, 0x1018000000000000ULL, 0x101ULL << 40, 0x1008001ULL})
+    for (const uint64_t x : {0x1010000001ULL, 0x10100000000001ULL, 0x1018000000000000ULL,
+                             0x101ULL << 40, 0x1008001ULL})
       list.push_back(static_cast<T>(x));
   } else {
-    for (const double x : {0.0, -0.0, 0.5, 1.5, 2.5, -0.999, 127.0, 127.5, 128.0, -128.5, -129.0, 255.5, 256.0, 65504.0, 65519.9,
-                           65520.0, 1e5, 2147483647.0, 2147483648.0, -2147483649.0, 9.3e18, -9.3e18, 1.9e19, 1e30, -1e300,
-                           1e-8, 1e-40, 1e-310, HUGE_VAL, -HUGE_VAL, std::nan("")})
+    for (const double x :
+         {0.0,      -0.0,      0.5,         1.5,          2.5,          -0.999,        127.0,
+          127.5,    128.0,     -128.5,      -129.0,       255.5,        256.0,         65504.0,
+          65519.9,  65520.0,   1e5,         2147483647.0, 2147483648.0, -2147483649.0, 9.3e18,
+          -9.3e18,  1.9e19,    1e30,        -1e300,       1e-8,         1e-40,         1e-310,
+          HUGE_VAL, -HUGE_VAL, std::nan("")})
       list.push_back(T(static_cast<std::conditional_t<sizeof(T) == 2, float, T>>(x)));
-    if constexpr (std::is_same_v<T, double>)  // a hair beside halfway: rounding twice gets these wrong
+    if constexpr (std::is_same_v<T,
+                                 double>)  // a hair beside halfway: rounding twice gets these wrong
       for (const double x : {1 + 0x1p-11, 1 + 0x1p-8, 3 + 0x1p-10, 0x1.01p-30, 0x1p-25})
-        for (const double d : {0x1p-45, -0x1p-45, 0x1p-30}) list.insert(list.end(), {x, x + x * d, -x - x * d});
+        for (const double d : {0x1p-45, -0x1p-45, 0x1p-30})
+          list.insert(list.end(), {x, x + x * d, -x - x * d});
   }
   return list;
 }
@@ -139,7 +150,8 @@ std::string element(const Tensor& tensor, const Shape& index) {
   int64_t position = 0;
   for (size_t i = 0; i < index.rank(); ++i) position += index[i] * tensor.strides()[i];
   if (tensor.dtype() == DType::string) return tensor.data<std::string>()[position];
-  const auto* first = static_cast<const char*>(tensor.raw()) + position * static_cast<int64_t>(size_of(tensor.dtype()));
+  const auto* first = static_cast<const char*>(tensor.raw()) +
+                      position * static_cast<int64_t>(size_of(tensor.dtype()));
   return {first, size_of(tensor.dtype())};
 }
 
@@ -147,7 +159,8 @@ Tensor random_bytes(const Shape& shape, DType type, std::mt19937& random) {
   Tensor tensor = Tensor::empty(shape, type);
   if (type == DType::string) {
     for (int64_t i = 0; i < tensor.numel(); ++i)
-      tensor.data<std::string>()[i] = std::string(random() % 40, static_cast<char>('a' + random() % 26));
+      tensor.data<std::string>()[i] =
+          std::string(random() % 40, static_cast<char>('a' + random() % 26));
   } else {
     auto* bytes = static_cast<unsigned char*>(tensor.raw());
     for (size_t i = 0; i < tensor.bytes(); ++i) bytes[i] = static_cast<unsigned char>(random());
@@ -182,11 +195,13 @@ Tensor random_view(const Shape& shape, DType type, std::mt19937& random) {
 
 TEST(Copy, AnyLayoutToAnyLayout) {
   std::mt19937 random(5);
-  const DType types[] = {DType::u8, DType::bf16, DType::f32, DType::i64, DType::c128, DType::string};
+  const DType types[] = {DType::u8,  DType::bf16, DType::f32,
+                         DType::i64, DType::c128, DType::string};
   for (int round = 0; round < 600; ++round) {
     Shape shape;
     for (size_t i = random() % 5; i > 0; --i) shape.push_back(static_cast<int64_t>(random() % 7));
-    if (round % 10 == 0) shape = {static_cast<int64_t>(random() % 100), static_cast<int64_t>(random() % 100)};
+    if (round % 10 == 0)
+      shape = {static_cast<int64_t>(random() % 100), static_cast<int64_t>(random() % 100)};
     const DType type = types[random() % std::size(types)];
     Shape narrow = shape;  // what the source broadcasts from
     for (int64_t& size : narrow)
@@ -200,7 +215,8 @@ TEST(Copy, AnyLayoutToAnyLayout) {
       Shape from(narrow.rank(), 0);
       for (size_t i = 0; i < narrow.rank(); ++i)
         from[i] = narrow[i] == 1 ? 0 : index[i + shape.rank() - narrow.rank()];
-      ASSERT_EQ(element(target, index), element(source, from)) << shape.str() << " from " << narrow.str();
+      ASSERT_EQ(element(target, index), element(source, from))
+          << shape.str() << " from " << narrow.str();
       for (size_t i = shape.rank(); i-- > 0;) {
         if (++index[i] < shape[i]) break;
         index[i] = 0;
@@ -290,11 +306,13 @@ TEST(Copy, WrongCalls) {
   };
   Tensor x = Tensor::zeros({2, 3});
   EXPECT_EQ(message_of([&] { x.copy_from(Tensor::zeros({2})); }),
-            "copy: shape [2] does not broadcast to [2, 3]; sizes must be equal or 1, counted from the last axis");
+            "copy: shape [2] does not broadcast to [2, 3]; sizes must be equal or 1, counted from "
+            "the last axis");
   EXPECT_EQ(message_of([&] { x.copy_from(Tensor::zeros({3}, DType::string)); }),
             "copy: there is no conversion from string to f32; convert with the Cast operator");
   EXPECT_EQ(message_of([&] { Tensor::zeros({1}).expand({3}).copy_from(Tensor::zeros({3})); }),
-            "copy: axis 0 of the target of shape [3] is expanded, so its elements share memory; clone() it first");
+            "copy: axis 0 of the target of shape [3] is expanded, so its elements share memory; "
+            "clone() it first");
   EXPECT_THROW(Tensor::zeros({2}, DType::string).fill(1), Error);
 }
 

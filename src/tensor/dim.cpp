@@ -33,28 +33,29 @@ bool divides(const Monomial& divisor, const Monomial& product) {
 
 Monomial without(const Monomial& product, const Monomial& divisor) {
   Monomial rest;
-  std::set_difference(product.begin(), product.end(), divisor.begin(), divisor.end(), std::back_inserter(rest),
-                      AtomOrder{});
+  std::set_difference(product.begin(), product.end(), divisor.begin(), divisor.end(),
+                      std::back_inserter(rest), AtomOrder{});
   return rest;
 }
 
 Term constant(int64_t value) { return {{}, value}; }
 
 Dim floor_atom(const Terms& numerator, const Terms& divisor) {
-  auto atom = std::make_shared<const Atom>(
-      Atom{.kind = Atom::Kind::floor_div, .numerator = to_dim(numerator), .divisor = to_dim(divisor)});
+  auto atom = std::make_shared<const Atom>(Atom{
+      .kind = Atom::Kind::floor_div, .numerator = to_dim(numerator), .divisor = to_dim(divisor)});
   return to_dim({{{std::move(atom)}, 1}});
 }
 
-// Cancels a product that all terms of both have in common; it is not 0 where the division is defined.
+// Cancels a product that all terms of both have in common; it is not 0 where the division is
+// defined.
 void cancel_common(Terms& a, Terms& b) {
   Monomial common = a.front().monomial;
   int64_t factor = 0;
   for (const Terms* terms : {&a, &b}) {
     for (const Term& term : *terms) {
       Monomial both;
-      std::set_intersection(common.begin(), common.end(), term.monomial.begin(), term.monomial.end(),
-                            std::back_inserter(both), AtomOrder{});
+      std::set_intersection(common.begin(), common.end(), term.monomial.begin(),
+                            term.monomial.end(), std::back_inserter(both), AtomOrder{});
       common = std::move(both);
       factor = std::gcd(factor, term.factor);
     }
@@ -114,7 +115,8 @@ Dim divide_rest(Terms rest, Terms divisor) {
 }
 
 // Polynomial division: floor((q*d + r) / d) is q + floor(r/d). Factors are divided rounding down,
-// so those of r lie between 0 and the divisor's and the result does not depend on how it was written.
+// so those of r lie between 0 and the divisor's and the result does not depend on how it was
+// written.
 Dim divide(Terms numerator, Terms divisor) {
   if (divisor.front().factor < 0) {
     numerator = multiply(numerator, constant(-1));
@@ -125,7 +127,8 @@ Dim divide(Terms numerator, Terms divisor) {
   Terms rest;
   while (!numerator.empty()) {
     const Term term = numerator.front();
-    const int64_t times = divides(leading.monomial, term.monomial) ? floor_div(term.factor, leading.factor) : 0;
+    const int64_t times =
+        divides(leading.monomial, term.monomial) ? floor_div(term.factor, leading.factor) : 0;
     if (times != 0) {
       const Terms part = {{without(term.monomial, leading.monomial), times}};
       quotient = add(quotient, part);
@@ -146,7 +149,8 @@ std::optional<int64_t> eval_atom(const Atom& atom, const Dim::Bindings& symbols)
   }
   const std::optional<int64_t> numerator = atom.numerator.eval(symbols);
   const std::optional<int64_t> divisor = atom.divisor.eval(symbols);
-  if (!numerator || !divisor || *divisor == 0 || (*numerator == INT64_MIN && *divisor == -1)) return std::nullopt;
+  if (!numerator || !divisor || *divisor == 0 || (*numerator == INT64_MIN && *divisor == -1))
+    return std::nullopt;
   return floor_div(*numerator, *divisor);
 }
 
@@ -168,7 +172,8 @@ std::strong_ordering compare(const Atom& a, const Atom& b) {
   if (const auto order = a.name <=> b.name; order != 0) return order;
   if (const auto order = a.id <=> b.id; order != 0) return order;
   if (a.kind != Atom::Kind::floor_div) return std::strong_ordering::equal;
-  if (const auto order = compare(terms_of(a.numerator), terms_of(b.numerator)); order != 0) return order;
+  if (const auto order = compare(terms_of(a.numerator), terms_of(b.numerator)); order != 0)
+    return order;
   return compare(terms_of(a.divisor), terms_of(b.divisor));
 }
 
@@ -225,7 +230,8 @@ Terms add(const Terms& a, const Terms& b) {
     } else if (order > 0) {
       sum.push_back(*y++);
     } else {
-      if (const int64_t factor = add(x->factor, y->factor); factor != 0) sum.push_back({x->monomial, factor});
+      if (const int64_t factor = add(x->factor, y->factor); factor != 0)
+        sum.push_back({x->monomial, factor});
       ++x, ++y;
     }
   }
@@ -254,15 +260,17 @@ Dim Dim::Poly::make(dim::Terms terms) {
 
 Dim Dim::symbol(std::string_view name) {
   TENON_CHECK(!name.empty(), usage, "Dim::symbol: the name is empty; give one such as batch");
-  return dim::to_dim(
-      {{{std::make_shared<const dim::Atom>(dim::Atom{.kind = dim::Atom::Kind::symbol, .name = std::string(name)})}, 1}});
+  return dim::to_dim({{{std::make_shared<const dim::Atom>(
+                           dim::Atom{.kind = dim::Atom::Kind::symbol, .name = std::string(name)})},
+                       1}});
 }
 
 Dim Dim::unknown() {
   static std::atomic<uint64_t> next{1};
-  return dim::to_dim({{{std::make_shared<const dim::Atom>(dim::Atom{
-                           .kind = dim::Atom::Kind::unknown, .id = next.fetch_add(1, std::memory_order_relaxed)})},
-                       1}});
+  return dim::to_dim(
+      {{{std::make_shared<const dim::Atom>(dim::Atom{
+            .kind = dim::Atom::Kind::unknown, .id = next.fetch_add(1, std::memory_order_relaxed)})},
+        1}});
 }
 
 int64_t Dim::value() const {
@@ -274,7 +282,8 @@ bool Dim::is_unknown() const {
   if (!poly_) return false;
   return std::ranges::any_of(poly_->terms, [](const dim::Term& term) {
     return std::ranges::any_of(term.monomial, [](const auto& atom) {
-      return atom->kind == dim::Atom::Kind::unknown || atom->numerator.is_unknown() || atom->divisor.is_unknown();
+      return atom->kind == dim::Atom::Kind::unknown || atom->numerator.is_unknown() ||
+             atom->divisor.is_unknown();
     });
   });
 }
@@ -312,7 +321,8 @@ Dim Dim::operator*(const Dim& other) const {
 
 Dim Dim::floor_div(const Dim& divisor) const {
   if (divisor.is_const()) {
-    TENON_CHECK(divisor.value_ != 0, usage, "dim: {} is divided by 0; use a divisor other than 0", str());
+    TENON_CHECK(divisor.value_ != 0, usage, "dim: {} is divided by 0; use a divisor other than 0",
+                str());
     if (is_const()) return dim::floor_div(value_, divisor.value_);
     if (divisor.value_ == 1) return *this;
   }
@@ -325,7 +335,8 @@ Dim Dim::ceil_div(const Dim& divisor) const {
 }
 
 bool Dim::operator==(const Dim& other) const {
-  if (is_const() || other.is_const()) return is_const() && other.is_const() && value_ == other.value_;
+  if (is_const() || other.is_const())
+    return is_const() && other.is_const() && value_ == other.value_;
   return poly_ == other.poly_ || dim::compare(poly_->terms, other.poly_->terms) == 0;
 }
 

@@ -80,9 +80,11 @@ TEST(Dim, Text) {
 }
 
 TEST(Dim, TextIsReadBack) {
-  const Dim names = Dim::symbol("it's") * Dim::symbol("floor") + Dim::symbol("a\\b") - Dim::symbol("9");
-  for (const Dim& dim : {Dim(0), Dim(-12), n, n * -1, seq * 2 + 1, (n + 1).floor_div(2), (n * m).floor_div(n + m) * 3,
-                         n.floor_div(m.floor_div(2)), names, Dim::symbol("a.b_C9")})
+  const Dim names =
+      Dim::symbol("it's") * Dim::symbol("floor") + Dim::symbol("a\\b") - Dim::symbol("9");
+  for (const Dim& dim :
+       {Dim(0), Dim(-12), n, n * -1, seq * 2 + 1, (n + 1).floor_div(2),
+        (n * m).floor_div(n + m) * 3, n.floor_div(m.floor_div(2)), names, Dim::symbol("a.b_C9")})
     EXPECT_EQ(Dim::parse(dim.str()), dim) << dim.str();
   EXPECT_EQ(Dim::parse(" 2 * ( seq + 1 ) - 1 "), seq * 2 + 1);
   EXPECT_EQ(Dim::parse("batch*12"), batch * 12);
@@ -90,8 +92,8 @@ TEST(Dim, TextIsReadBack) {
 }
 
 TEST(Dim, BadTextIsRefused) {
-  for (const char* text : {"", "2*", "n m", "(n", "n)", "floor(n)", "floor(n/0)", "n/2", "+", "99999999999999999999", "'", "''",
-                           "n-", "\xff", "2**3"})
+  for (const char* text : {"", "2*", "n m", "(n", "n)", "floor(n)", "floor(n/0)", "n/2", "+",
+                           "99999999999999999999", "'", "''", "n-", "\xff", "2**3"})
     EXPECT_THROW(Dim::parse(text), Error) << text;
   EXPECT_THROW(Dim::parse(std::string(100000, '(')), Error);
   EXPECT_THROW(Dim::parse(std::string_view("n\0", 2)), Error);
@@ -139,7 +141,9 @@ TEST(Dim, HugeProductsAreGivenUp) {
 // Random expressions, computed twice: as Dims that are evaluated at the end, and as numbers.
 TEST(Dim, AlgebraAgreesWithNumbers) {
   std::mt19937 random(7);
-  const auto pick = [&](int low, int high) { return std::uniform_int_distribution<int>(low, high)(random); };
+  const auto pick = [&](int low, int high) {
+    return std::uniform_int_distribution<int>(low, high)(random);
+  };
   for (int round = 0; round < 3000; ++round) {
     const std::vector<std::string> names = {"a", "b", "c"};
     Dim::Bindings bindings;
@@ -187,7 +191,8 @@ TEST(Dims, Broadcast) {
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), ErrorKind::usage);
-    EXPECT_NE(error.message().find("[batch, 2] and [3] do not fit: 2 against 3"), std::string::npos) << error.message();
+    EXPECT_NE(error.message().find("[batch, 2] and [3] do not fit: 2 against 3"), std::string::npos)
+        << error.message();
   }
 }
 

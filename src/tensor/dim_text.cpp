@@ -99,7 +99,8 @@ class Parser {
 
   Dim number() {
     int64_t value = 0;
-    const auto [end, error] = std::from_chars(text_.data() + at_, text_.data() + text_.size(), value);
+    const auto [end, error] =
+        std::from_chars(text_.data() + at_, text_.data() + text_.size(), value);
     if (error != std::errc()) fail_here("a number below 2^63");
     at_ = static_cast<size_t>(end - text_.data());
     return value;
@@ -129,8 +130,10 @@ class Parser {
     if (!take(c)) fail_here(std::string_view(&c, 1));
   }
   [[noreturn]] void fail_here(std::string_view expected) const {
-    fail(ErrorKind::data, "dim: \"{}\" is no size: expected {} at character {}; write it like 2*seq+1 or floor(h/2)",
-         text_.size() > 80 ? fmt::format("{}...", text_.substr(0, 80)) : std::string(text_), expected, at_ + 1);
+    fail(ErrorKind::data,
+         "dim: \"{}\" is no size: expected {} at character {}; write it like 2*seq+1 or floor(h/2)",
+         text_.size() > 80 ? fmt::format("{}...", text_.substr(0, 80)) : std::string(text_),
+         expected, at_ + 1);
   }
 
   std::string_view text_;

@@ -12,7 +12,8 @@ Dim broadcast_axis(const Dim& a, const Dim& b, const Dims& all_a, const Dims& al
   if (a.is_const() && a.value() == 1) return b;
   if (b.is_const() && b.value() == 1) return a;
   TENON_CHECK(!a.is_const() || !b.is_const(), usage,
-              "broadcast: shapes {} and {} do not fit: {} against {}; sizes must be equal or one of them 1, "
+              "broadcast: shapes {} and {} do not fit: {} against {}; sizes must be equal or one "
+              "of them 1, "
               "counted from the last axis",
               str(all_a), str(all_b), a.value(), b.value());
   if (a.is_const()) return a;

@@ -2,8 +2,9 @@
 // the DLPack specification 0.8 (https://dmlc.github.io/dlpack), compatible in layout with its
 // dlpack.h: a DLManagedTensor* may be cast to dlpack::ManagedTensor* and back.
 //
-//   dlpack::ManagedTensor* shared = dlpack::export_tensor(x);   // the receiver calls shared->deleter
-//   Tensor y = dlpack::import_tensor(received);                 // calls received->deleter in the end
+//   dlpack::ManagedTensor* shared = dlpack::export_tensor(x);   // the receiver calls
+//   shared->deleter Tensor y = dlpack::import_tensor(received);                 // calls
+//   received->deleter in the end
 #pragma once
 
 #include <cstdint>
@@ -23,8 +24,8 @@ struct ElementType {  // DLDataType
   uint16_t lanes;     // elements in a vector type; 1 otherwise
 };
 
-struct View {      // DLTensor
-  void* data;      // on the device
+struct View {  // DLTensor
+  void* data;  // on the device
   DeviceId device;
   int32_t rank;
   ElementType type;

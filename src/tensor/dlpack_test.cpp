@@ -36,8 +36,9 @@ TEST(DLPack, EveryTypeGoesThereAndBack) {
 
 TEST(DLPack, ViewsKeepTheirStrides) {
   const Tensor x = Tensor::arange(24).reshape({2, 3, 4});
-  for (const Tensor& view : {x.transpose(0, 2), x.slice(1, 1, 3), x.slice(2, -1, INT64_MIN, -2), x.select(0, 1),
-                             x.select(0, 0).unsqueeze(0).expand({5, 3, 4}), x.slice(0, 0, 0), Tensor::scalar(3, DType::i64)}) {
+  for (const Tensor& view : {x.transpose(0, 2), x.slice(1, 1, 3), x.slice(2, -1, INT64_MIN, -2),
+                             x.select(0, 1), x.select(0, 0).unsqueeze(0).expand({5, 3, 4}),
+                             x.slice(0, 0, 0), Tensor::scalar(3, DType::i64)}) {
     const Tensor back = dlpack::import_tensor(dlpack::export_tensor(view));
     EXPECT_EQ(back.strides(), view.strides());
     EXPECT_EQ(back.to_vector<int64_t>(), view.to_vector<int64_t>());
@@ -93,7 +94,9 @@ TEST(DLPack, WhatCannotBeSharedStaysWithTheCaller) {
     EXPECT_EQ(foreign.released, 0);
     return message;
   };
-  EXPECT_EQ(message_of([](Foreign& f) { f.managed.tensor.device = {2, 0}; }),
+  EXPECT_EQ(message_of([](Foreign& f) {
+              f.managed.tensor.device = {2, 0};
+            }),
             "dlpack: the tensor is on device type 2; move it to the CPU (type 1) first");
   EXPECT_EQ(message_of([](Foreign& f) { f.managed.tensor.type.lanes = 4; }),
             "dlpack: elements are vectors of 4 lanes; share them as an axis instead");
@@ -101,12 +104,21 @@ TEST(DLPack, WhatCannotBeSharedStaysWithTheCaller) {
             "dlpack: elements of type code 2 with 8 bits are unknown; convert them to f32 first");
   EXPECT_EQ(message_of([](Foreign& f) { f.managed.tensor.byte_offset = 2; }),
             "dlpack: the data of type f32 is not aligned to 4 bytes; copy it first");
-  EXPECT_EQ(message_of([](Foreign& f) { f.strides[0] = INT64_MAX; f.shape[0] = 3; }),
-            "dlpack: shape [3, 3] with strides [9223372036854775807, 1] reaches past the address space; correct them");
+  EXPECT_EQ(message_of([](Foreign& f) {
+              f.strides[0] = INT64_MAX;
+              f.shape[0] = 3;
+            }),
+            "dlpack: shape [3, 3] with strides [9223372036854775807, 1] reaches past the address "
+            "space; correct them");
   EXPECT_EQ(message_of([](Foreign& f) { f.managed.tensor.data = nullptr; }),
             "dlpack: shape [2, 3] comes without data; point to it");
   EXPECT_NE(message_of([](Foreign& f) { f.managed.tensor.rank = -1; }), "no error");
-  EXPECT_NE(message_of([](Foreign& f) { f.managed.tensor.rank = 100; f.shape.resize(100); f.managed.tensor.shape = f.shape.data(); }), "no error");
+  EXPECT_NE(message_of([](Foreign& f) {
+              f.managed.tensor.rank = 100;
+              f.shape.resize(100);
+              f.managed.tensor.shape = f.shape.data();
+            }),
+            "no error");
   EXPECT_NE(message_of([](Foreign& f) { f.shape[0] = -2; }), "no error");
   EXPECT_THROW(dlpack::export_tensor(Tensor::strings({"a"}, {1})), Error);
   EXPECT_THROW(dlpack::export_tensor(Tensor()), Error);

@@ -9,7 +9,7 @@ namespace {
 
 struct Row {
   std::string_view name;
-  std::string_view onnx;   // matched without regard to case
+  std::string_view onnx;  // matched without regard to case
   std::string_view numpy;
 };
 

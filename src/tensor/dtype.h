@@ -39,8 +39,8 @@ std::string_view onnx_name(DType type);
 DType parse_dtype(std::string_view text);
 
 // Bytes of one element; std::string counts as sizeof(std::string), undefined as 0.
-inline constexpr uint8_t kDTypeBytes[kDTypeCount] = {
-    0, 4, 1, 1, 2, 2, 4, 8, sizeof(std::string), 1, 2, 8, 4, 8, 8, 16, 2};
+inline constexpr uint8_t kDTypeBytes[kDTypeCount] = {0, 4, 1, 1, 2, 2, 4,  8, sizeof(std::string),
+                                                     1, 2, 8, 4, 8, 8, 16, 2};
 constexpr size_t size_of(DType type) { return kDTypeBytes[static_cast<int>(type)]; }
 
 // A set of types as bits, for operator signatures.
@@ -78,19 +78,33 @@ constexpr bool is_int(DType type) { return kInts.has(type); }
 // dtype_of<float> == DType::f32
 template <class T>
 inline constexpr DType dtype_of = DType::undefined;
-template <> inline constexpr DType dtype_of<float> = DType::f32;
-template <> inline constexpr DType dtype_of<double> = DType::f64;
-template <> inline constexpr DType dtype_of<f16> = DType::f16;
-template <> inline constexpr DType dtype_of<bf16> = DType::bf16;
-template <> inline constexpr DType dtype_of<int8_t> = DType::i8;
-template <> inline constexpr DType dtype_of<int16_t> = DType::i16;
-template <> inline constexpr DType dtype_of<int32_t> = DType::i32;
-template <> inline constexpr DType dtype_of<int64_t> = DType::i64;
-template <> inline constexpr DType dtype_of<uint8_t> = DType::u8;
-template <> inline constexpr DType dtype_of<uint16_t> = DType::u16;
-template <> inline constexpr DType dtype_of<uint32_t> = DType::u32;
-template <> inline constexpr DType dtype_of<uint64_t> = DType::u64;
-template <> inline constexpr DType dtype_of<bool> = DType::boolean;
-template <> inline constexpr DType dtype_of<std::string> = DType::string;
+template <>
+inline constexpr DType dtype_of<float> = DType::f32;
+template <>
+inline constexpr DType dtype_of<double> = DType::f64;
+template <>
+inline constexpr DType dtype_of<f16> = DType::f16;
+template <>
+inline constexpr DType dtype_of<bf16> = DType::bf16;
+template <>
+inline constexpr DType dtype_of<int8_t> = DType::i8;
+template <>
+inline constexpr DType dtype_of<int16_t> = DType::i16;
+template <>
+inline constexpr DType dtype_of<int32_t> = DType::i32;
+template <>
+inline constexpr DType dtype_of<int64_t> = DType::i64;
+template <>
+inline constexpr DType dtype_of<uint8_t> = DType::u8;
+template <>
+inline constexpr DType dtype_of<uint16_t> = DType::u16;
+template <>
+inline constexpr DType dtype_of<uint32_t> = DType::u32;
+template <>
+inline constexpr DType dtype_of<uint64_t> = DType::u64;
+template <>
+inline constexpr DType dtype_of<bool> = DType::boolean;
+template <>
+inline constexpr DType dtype_of<std::string> = DType::string;
 
 }  // namespace tenon

@@ -52,7 +52,8 @@ inline f16::operator float() const {
   const uint32_t exponent = (bits >> 10) & 0x1fU;
   const uint32_t fraction = bits & 0x3ffU;
   if (exponent == 0)  // zero or subnormal: fraction * 2^-24
-    return std::bit_cast<float>(sign | std::bit_cast<uint32_t>(static_cast<float>(fraction) * 0x1p-24F));
+    return std::bit_cast<float>(sign |
+                                std::bit_cast<uint32_t>(static_cast<float>(fraction) * 0x1p-24F));
   if (exponent == 31) return std::bit_cast<float>(sign | 0x7f800000U | (fraction << 13));
   return std::bit_cast<float>(sign | ((exponent + 112U) << 23) | (fraction << 13));
 }

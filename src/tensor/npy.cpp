@@ -20,7 +20,8 @@ Shape reversed(const Shape& shape) {
 
 // Strides of the elements as they lie in the file.
 Shape file_strides(const Header& header) {
-  return header.fortran ? reversed(reversed(header.shape).row_major_strides()) : header.shape.row_major_strides();
+  return header.fortran ? reversed(reversed(header.shape).row_major_strides())
+                        : header.shape.row_major_strides();
 }
 
 // Complex numbers are two to swap.
@@ -62,7 +63,8 @@ std::string decode_text(std::string_view item, const Header& header, std::string
     std::memcpy(&c, item.data() + i, 4);
     if (header.swapped) c = __builtin_bswap32(c);
     TENON_CHECK(c < 0x110000 && (c < 0xd800 || c >= 0xe000), data,
-                "{}: a string holds {:#x}, which is no Unicode character; get an intact copy", where, c);
+                "{}: a string holds {:#x}, which is no Unicode character; get an intact copy",
+                where, c);
     append_utf8(text, c);
     if (c != 0) kept = text.size();
   }
@@ -70,12 +72,15 @@ std::string decode_text(std::string_view item, const Header& header, std::string
   return text;
 }
 
-Tensor read_strings(std::span<const std::byte> bytes, const Header& header, std::string_view where) {
-  Tensor tensor = Tensor::empty(header.fortran ? reversed(header.shape) : header.shape, DType::string);
+Tensor read_strings(std::span<const std::byte> bytes, const Header& header,
+                    std::string_view where) {
+  Tensor tensor =
+      Tensor::empty(header.fortran ? reversed(header.shape) : header.shape, DType::string);
   auto* strings = tensor.data<std::string>();
   const auto* first = reinterpret_cast<const char*>(bytes.data()) + header.start;
   for (int64_t i = 0; i < header.numel; ++i)
-    strings[i] = decode_text({first + static_cast<size_t>(i) * header.item_bytes, header.item_bytes}, header, where);
+    strings[i] = decode_text(
+        {first + static_cast<size_t>(i) * header.item_bytes, header.item_bytes}, header, where);
   if (!header.fortran) return tensor;
   Shape order = header.shape;
   for (size_t i = 0; i < order.rank(); ++i) order[i] = static_cast<int64_t>(order.rank() - 1 - i);
@@ -85,17 +90,20 @@ Tensor read_strings(std::span<const std::byte> bytes, const Header& header, std:
 // Over memory that is only read.
 Tensor view(const std::byte* start, const Header& header, std::function<void()> on_release) {
   const size_t bytes = static_cast<size_t>(header.numel) * header.item_bytes;
-  return Tensor::over(make_ref<Storage>(cpu_device(), const_cast<std::byte*>(start), bytes, std::move(on_release)), 0,
-                      header.shape, file_strides(header), header.type);
+  return Tensor::over(
+      make_ref<Storage>(cpu_device(), const_cast<std::byte*>(start), bytes, std::move(on_release)),
+      0, header.shape, file_strides(header), header.type);
 }
 
-Tensor read_elements(std::span<const std::byte> bytes, const Header& header, std::string_view where) {
+Tensor read_elements(std::span<const std::byte> bytes, const Header& header,
+                     std::string_view where) {
   if (header.type == DType::string) return read_strings(bytes, header, where);
   Tensor tensor = view(bytes.data() + header.start, header, {}).clone();
   if (header.swapped) swap_bytes(tensor);
   if (header.type == DType::boolean) {  // C++ knows no other bytes than 0 and 1
     auto* flags = static_cast<uint8_t*>(tensor.raw());
-    std::transform(flags, flags + tensor.numel(), flags, [](uint8_t byte) { return uint8_t{byte != 0}; });
+    std::transform(flags, flags + tensor.numel(), flags,
+                   [](uint8_t byte) { return uint8_t{byte != 0}; });
   }
   return tensor;
 }
@@ -104,9 +112,14 @@ Tensor read_elements(std::span<const std::byte> bytes, const Header& header, std
 std::string encode_strings(const Tensor& tensor, size_t characters) {
   std::string out;
   size_t bytes = 0;
-  TENON_CHECK(!__builtin_mul_overflow(static_cast<size_t>(tensor.numel()), characters * 4, &bytes) && bytes < SIZE_MAX / 2,
-              resource, "npy: {} strings of up to {} characters are too large for .npy, which pads all to one length; "
-              "save them as text", tensor.numel(), characters);
+  TENON_CHECK(
+      !__builtin_mul_overflow(static_cast<size_t>(tensor.numel()), characters * 4, &bytes) &&
+          bytes < SIZE_MAX / 2,
+      resource,
+      "npy: {} strings of up to {} characters are too large for .npy, which pads all to one "
+      "length; "
+      "save them as text",
+      tensor.numel(), characters);
   out.reserve(bytes);
   for (int64_t i = 0; i < tensor.numel(); ++i) {
     const std::string& text = tensor.data<std::string>()[i];
@@ -123,16 +136,19 @@ std::string encode_strings(const Tensor& tensor, size_t characters) {
 }
 
 size_t characters_of(const std::string& text) {
-  TENON_CHECK(!text.ends_with('\0') && text::is_utf8(text), usage,
-              "npy: the string {} is not UTF-8 or ends in a zero, which .npy cannot hold; clean it first",
-              text::quoted(text));
-  return static_cast<size_t>(std::ranges::count_if(text, [](char c) { return (c & 0xc0) != 0x80; }));
+  TENON_CHECK(
+      !text.ends_with('\0') && text::is_utf8(text), usage,
+      "npy: the string {} is not UTF-8 or ends in a zero, which .npy cannot hold; clean it first",
+      text::quoted(text));
+  return static_cast<size_t>(
+      std::ranges::count_if(text, [](char c) { return (c & 0xc0) != 0x80; }));
 }
 
 // Calls `put` with the header and with the elements.
 template <class Put>
 void encode_to(const Tensor& tensor, Put&& put) {
-  TENON_CHECK(tensor.defined() && !tensor.is_symbolic(), usage, "npy: the tensor holds no elements; give one that does");
+  TENON_CHECK(tensor.defined() && !tensor.is_symbolic(), usage,
+              "npy: the tensor holds no elements; give one that does");
   const Tensor rows = tensor.contiguous();
   if (rows.dtype() != DType::string) {
     put(make_header(rows.dtype(), rows.shape(), 0));
@@ -161,8 +177,10 @@ Tensor map_file(const std::string& path) {
   auto file = std::make_shared<MappedFile>(path);
   const Header header = parse_header(file->bytes(), path);
   const std::byte* start = file->data() + header.start;
-  const bool aligned = header.item_bytes != 0 && reinterpret_cast<uintptr_t>(start) % header.item_bytes == 0;
-  if (header.type == DType::string || header.type == DType::boolean || header.swapped || !aligned || header.numel == 0)
+  const bool aligned =
+      header.item_bytes != 0 && reinterpret_cast<uintptr_t>(start) % header.item_bytes == 0;
+  if (header.type == DType::string || header.type == DType::boolean || header.swapped || !aligned ||
+      header.numel == 0)
     return read_elements(file->bytes(), header, path);
   return view(start, header, [file] {});
 }

@@ -22,9 +22,21 @@ struct Kind {
   std::string_view code;  // as written, without the byte order
 };
 constexpr std::array<Kind, 15> kKinds = {{
-    {DType::boolean, "b1"}, {DType::i8, "i1"},  {DType::i16, "i2"},  {DType::i32, "i4"},  {DType::i64, "i8"},
-    {DType::u8, "u1"},      {DType::u16, "u2"}, {DType::u32, "u4"},  {DType::u64, "u8"},  {DType::f16, "f2"},
-    {DType::f32, "f4"},     {DType::f64, "f8"}, {DType::c64, "c8"},  {DType::c128, "c16"}, {DType::bf16, "V2"},
+    {DType::boolean, "b1"},
+    {DType::i8, "i1"},
+    {DType::i16, "i2"},
+    {DType::i32, "i4"},
+    {DType::i64, "i8"},
+    {DType::u8, "u1"},
+    {DType::u16, "u2"},
+    {DType::u32, "u4"},
+    {DType::u64, "u8"},
+    {DType::f16, "f2"},
+    {DType::f32, "f4"},
+    {DType::f64, "f8"},
+    {DType::c64, "c8"},
+    {DType::c128, "c16"},
+    {DType::bf16, "V2"},
 }};
 
 // {'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }: the three keys in any order.
@@ -55,11 +67,13 @@ class Reader {
 
  private:
   [[noreturn]] void broken(std::string_view expected) const {
-    fail(ErrorKind::data, "{}: the header {} of a .npy file needs {} at character {}; write it with numpy.save",
+    fail(ErrorKind::data,
+         "{}: the header {} of a .npy file needs {} at character {}; write it with numpy.save",
          where_, text::quoted(text_, 120), expected, at_ + 1);
   }
   void skip_space() {
-    while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\n' || text_[at_] == '\t')) ++at_;
+    while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\n' || text_[at_] == '\t'))
+      ++at_;
   }
   char peek() {
     skip_space();
@@ -97,7 +111,8 @@ class Reader {
     while (!take(')')) {
       skip_space();
       int64_t size = -1;
-      const auto [end, error] = std::from_chars(text_.data() + at_, text_.data() + text_.size(), size);
+      const auto [end, error] =
+          std::from_chars(text_.data() + at_, text_.data() + text_.size(), size);
       if (error != std::errc() || size < 0) broken("a size below 2^63");
       at_ = static_cast<size_t>(end - text_.data());
       take('L');  // Python 2 wrote long integers so
@@ -109,10 +124,12 @@ class Reader {
 
   void read_type(Header& header) {
     if (peek() == '[')
-      fail(ErrorKind::unsupported, "{}: the elements are records; save each field as an array of its own", where_);
+      fail(ErrorKind::unsupported,
+           "{}: the elements are records; save each field as an array of its own", where_);
     const std::string_view descr = quoted();
     std::string_view code = descr;
-    const bool ordered = !code.empty() && std::string_view("<>=|").find(code[0]) != std::string_view::npos;
+    const bool ordered =
+        !code.empty() && std::string_view("<>=|").find(code[0]) != std::string_view::npos;
     const bool big = ordered && code[0] == '>';
     const bool little = ordered && code[0] == '<';
     if (ordered) code.remove_prefix(1);
@@ -125,8 +142,8 @@ class Reader {
     if (header.type == DType::undefined) read_text_type(header, code);
     if (header.type == DType::undefined)
       fail(ErrorKind::unsupported,
-           "{}: elements of NumPy type {} are not read; convert them to numbers, booleans or text", where_,
-           text::quoted(descr));
+           "{}: elements of NumPy type {} are not read; convert them to numbers, booleans or text",
+           where_, text::quoted(descr));
     header.swapped = std::endian::native == std::endian::little ? big : little;
   }
 
@@ -155,36 +172,40 @@ uint64_t little_endian(std::string_view bytes) {
 
 Header parse_header(std::span<const std::byte> bytes, std::string_view where) {
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  TENON_CHECK(text.starts_with(kMagic), data, "{}: this is no .npy file: it does not begin with \\x93NUMPY; check the path",
+  TENON_CHECK(text.starts_with(kMagic), data,
+              "{}: this is no .npy file: it does not begin with \\x93NUMPY; check the path", where);
+  TENON_CHECK(text.size() >= 10, data, "{}: the .npy file ends in its header; get a complete copy",
               where);
-  TENON_CHECK(text.size() >= 10, data, "{}: the .npy file ends in its header; get a complete copy", where);
   const int version = static_cast<unsigned char>(text[6]);
   TENON_CHECK(version >= 1 && version <= 3, unsupported,
-              "{}: .npy format {}.{} is newer than 3.0; save it with an earlier format", where, version,
-              static_cast<unsigned char>(text[7]));
+              "{}: .npy format {}.{} is newer than 3.0; save it with an earlier format", where,
+              version, static_cast<unsigned char>(text[7]));
   const size_t prefix = version == 1 ? 10 : 12;
-  TENON_CHECK(text.size() >= prefix, data, "{}: the .npy file ends in its header; get a complete copy", where);
+  TENON_CHECK(text.size() >= prefix, data,
+              "{}: the .npy file ends in its header; get a complete copy", where);
   const uint64_t length = little_endian(text.substr(8, prefix - 8));
   TENON_CHECK(length <= text.size() - prefix, data,
-              "{}: the .npy file has {} bytes, its header alone {}; get a complete copy", where, text.size(),
-              prefix + length);
+              "{}: the .npy file has {} bytes, its header alone {}; get a complete copy", where,
+              text.size(), prefix + length);
   Header header = Reader(text.substr(prefix, length), where).read();
   header.start = prefix + length;
 
   const size_t rest = text.size() - header.start;
   uint64_t numel = header.shape.empty() || std::ranges::count(header.shape, 0) == 0;
   bool overflow = false;
-  for (const int64_t size : header.shape) overflow |= __builtin_mul_overflow(numel, static_cast<uint64_t>(size), &numel);
+  for (const int64_t size : header.shape)
+    overflow |= __builtin_mul_overflow(numel, static_cast<uint64_t>(size), &numel);
   uint64_t needed = 0;
   overflow |= __builtin_mul_overflow(numel, header.item_bytes, &needed);
   overflow |= numel > static_cast<uint64_t>(INT64_MAX);
   TENON_CHECK(!overflow && needed == rest, data,
-              "{}: shape {} of {}-byte elements does not match the {} bytes after the header; get a complete copy of one array",
+              "{}: shape {} of {}-byte elements does not match the {} bytes after the header; get "
+              "a complete copy of one array",
               where, header.shape.str(), header.item_bytes, rest);
   header.numel = static_cast<int64_t>(numel);
   TENON_CHECK(header.item_bytes > 0 || header.numel <= kMaxEmptyItems, unsupported,
-              "{}: shape {} holds {} strings of no characters; at most {} are read", where, header.shape.str(),
-              header.numel, kMaxEmptyItems);
+              "{}: shape {} holds {} strings of no characters; at most {} are read", where,
+              header.shape.str(), header.numel, kMaxEmptyItems);
   return header;
 }
 
@@ -197,12 +218,16 @@ std::string make_header(DType type, const Shape& shape, size_t characters) {
   for (const int64_t size : shape) sizes += (sizes.empty() ? "" : ", ") + std::to_string(size);
   if (shape.rank() == 1) sizes += ",";
   std::string text = fmt::format("{{'descr': '{}{}', 'fortran_order': False, 'shape': ({}), }}",
-                                 !ordered ? '|' : std::endian::native == std::endian::little ? '<' : '>', code, sizes);
+                                 !ordered                                     ? '|'
+                                 : std::endian::native == std::endian::little ? '<'
+                                                                              : '>',
+                                 code, sizes);
   const size_t prefix = kMagic.size() + 4;
   text.resize((prefix + text.size() + 1 + kAlignment - 1) / kAlignment * kAlignment - prefix, ' ');
   text.back() = '\n';
   std::string header(kMagic);
-  header += {'\1', '\0', static_cast<char>(text.size() & 0xff), static_cast<char>(text.size() >> 8)};
+  header +=
+      {'\1', '\0', static_cast<char>(text.size() & 0xff), static_cast<char>(text.size() >> 8)};
   return header + text;
 }
 

@@ -19,14 +19,16 @@ void move_element(const std::byte* from, std::byte* to) {
 }
 
 template <size_t kBytes>
-void copy_run(const std::byte* from, int64_t from_step, std::byte* to, int64_t to_step, int64_t count) {
+void copy_run(const std::byte* from, int64_t from_step, std::byte* to, int64_t to_step,
+              int64_t count) {
   for (int64_t i = 0; i < count; ++i) move_element<kBytes>(from + i * from_step, to + i * to_step);
 }
 
 template <size_t kBytes>
 void copy_elements_one_by_one(const std::byte* from, std::byte* to, const Panel& p) {
   for (int64_t i = 0; i < p.rows; ++i)
-    copy_run<kBytes>(from + i * p.from_row, p.from_column, to + i * p.to_row, p.to_column, p.columns);
+    copy_run<kBytes>(from + i * p.from_row, p.from_column, to + i * p.to_row, p.to_column,
+                     p.columns);
 }
 
 void copy_rows(const std::byte* from, std::byte* to, const Panel& p) {
@@ -36,14 +38,16 @@ void copy_rows(const std::byte* from, std::byte* to, const Panel& p) {
 
 // Reads `rows` elements side by side from each of `columns` places, writes them as rows.
 template <size_t kBytes>
-void transpose_elements(const std::byte* from, int64_t from_column, std::byte* to, int64_t to_row, int64_t rows,
-                        int64_t columns) {
+void transpose_elements(const std::byte* from, int64_t from_column, std::byte* to, int64_t to_row,
+                        int64_t rows, int64_t columns) {
   for (int64_t i = 0; i < rows; ++i)
     for (int64_t j = 0; j < columns; ++j)
-      move_element<kBytes>(from + i * int64_t{kBytes} + j * from_column, to + i * to_row + j * int64_t{kBytes});
+      move_element<kBytes>(from + i * int64_t{kBytes} + j * from_column,
+                           to + i * to_row + j * int64_t{kBytes});
 }
 
-// Squares of four or two elements in vectors of 16 bytes; __builtin_shufflevector is GCC's and Clang's.
+// Squares of four or two elements in vectors of 16 bytes; __builtin_shufflevector is GCC's and
+// Clang's.
 using Vector32 = uint32_t __attribute__((vector_size(16)));
 using Vector64 = uint64_t __attribute__((vector_size(16)));
 
@@ -61,8 +65,10 @@ void store(std::byte* to, Vector v) {
 void transpose_square_4(const std::byte* from, int64_t from_column, std::byte* to, int64_t to_row) {
   const auto a = load<Vector32>(from), b = load<Vector32>(from + from_column);
   const auto c = load<Vector32>(from + 2 * from_column), d = load<Vector32>(from + 3 * from_column);
-  const Vector32 ac_low = __builtin_shufflevector(a, c, 0, 4, 1, 5), ac_high = __builtin_shufflevector(a, c, 2, 6, 3, 7);
-  const Vector32 bd_low = __builtin_shufflevector(b, d, 0, 4, 1, 5), bd_high = __builtin_shufflevector(b, d, 2, 6, 3, 7);
+  const Vector32 ac_low = __builtin_shufflevector(a, c, 0, 4, 1, 5),
+                 ac_high = __builtin_shufflevector(a, c, 2, 6, 3, 7);
+  const Vector32 bd_low = __builtin_shufflevector(b, d, 0, 4, 1, 5),
+                 bd_high = __builtin_shufflevector(b, d, 2, 6, 3, 7);
   store(to, __builtin_shufflevector(ac_low, bd_low, 0, 4, 1, 5));
   store(to + to_row, __builtin_shufflevector(ac_low, bd_low, 2, 6, 3, 7));
   store(to + 2 * to_row, __builtin_shufflevector(ac_high, bd_high, 0, 4, 1, 5));
@@ -76,8 +82,8 @@ void transpose_square_8(const std::byte* from, int64_t from_column, std::byte* t
 }
 
 template <size_t kBytes>
-void transpose_tile(const std::byte* from, int64_t from_column, std::byte* to, int64_t to_row, int64_t rows,
-                    int64_t columns) {
+void transpose_tile(const std::byte* from, int64_t from_column, std::byte* to, int64_t to_row,
+                    int64_t rows, int64_t columns) {
   constexpr int64_t kSide = kBytes == 4 ? 4 : kBytes == 8 ? 2 : 1;
   constexpr auto kSize = static_cast<int64_t>(kBytes);
   if constexpr (kSide == 1) {
@@ -94,15 +100,17 @@ void transpose_tile(const std::byte* from, int64_t from_column, std::byte* to, i
           transpose_square_8(source, from_column, target, to_row);
       }
     }
-    transpose_elements<kBytes>(from + whole_columns * from_column, from_column, to + whole_columns * kSize, to_row,
-                               whole_rows, columns - whole_columns);
-    transpose_elements<kBytes>(from + whole_rows * kSize, from_column, to + whole_rows * to_row, to_row,
-                               rows - whole_rows, columns);
+    transpose_elements<kBytes>(from + whole_columns * from_column, from_column,
+                               to + whole_columns * kSize, to_row, whole_rows,
+                               columns - whole_columns);
+    transpose_elements<kBytes>(from + whole_rows * kSize, from_column, to + whole_rows * to_row,
+                               to_row, rows - whole_rows, columns);
   }
 }
 
-// Tiles are read into a buffer run by run first. Runs are long, since each is on a page of its own, and
-// element by element the runs of a large power of two apart would evict each other from the cache.
+// Tiles are read into a buffer run by run first. Runs are long, since each is on a page of its own,
+// and element by element the runs of a large power of two apart would evict each other from the
+// cache.
 template <size_t kBytes>
 void transpose(const std::byte* from, std::byte* to, const Panel& p) {
   constexpr int64_t kRows = std::min<int64_t>(kTransposedRows, 1024 / int64_t{kBytes});
@@ -115,8 +123,10 @@ void transpose(const std::byte* from, std::byte* to, const Panel& p) {
       const int64_t columns = std::min(kColumns, p.columns - j);
       const std::byte* source = from + i * p.from_row + j * p.from_column;
       for (int64_t k = 0; k < columns; ++k)
-        std::memcpy(tile.data() + k * kColumn, source + k * p.from_column, static_cast<size_t>(rows) * kBytes);
-      transpose_tile<kBytes>(tile.data(), kColumn, to + i * p.to_row + j * p.to_column, p.to_row, rows, columns);
+        std::memcpy(tile.data() + k * kColumn, source + k * p.from_column,
+                    static_cast<size_t>(rows) * kBytes);
+      transpose_tile<kBytes>(tile.data(), kColumn, to + i * p.to_row + j * p.to_column, p.to_row,
+                             rows, columns);
     }
   }
 }
@@ -145,16 +155,18 @@ const Moves& moves(size_t bytes) {
 }
 
 bool rows_are_blocks(const Panel& p) {
-  return p.from_column == static_cast<int64_t>(p.from_bytes) && p.to_column == static_cast<int64_t>(p.to_bytes);
+  return p.from_column == static_cast<int64_t>(p.from_bytes) &&
+         p.to_column == static_cast<int64_t>(p.to_bytes);
 }
 
 bool is_transposition(const Panel& p) {
-  return p.from_row == static_cast<int64_t>(p.from_bytes) && p.to_column == static_cast<int64_t>(p.to_bytes) &&
-         p.rows > 1 && p.columns > 1;
+  return p.from_row == static_cast<int64_t>(p.from_bytes) &&
+         p.to_column == static_cast<int64_t>(p.to_bytes) && p.rows > 1 && p.columns > 1;
 }
 
 void convert_rows(const std::byte* from, std::byte* to, const Panel& p) {
-  for (int64_t i = 0; i < p.rows; ++i) p.convert(from + i * p.from_row, to + i * p.to_row, p.columns);
+  for (int64_t i = 0; i < p.rows; ++i)
+    p.convert(from + i * p.from_row, to + i * p.to_row, p.columns);
 }
 
 // Gathers into one buffer, converts into another, scatters from there.
@@ -194,8 +206,10 @@ void convert_transposed(const std::byte* from, std::byte* to, const Panel& p) {
     for (int64_t j = 0; j < p.columns; j += kTile) {
       const int64_t columns = std::min(kTile, p.columns - j);
       for (int64_t k = 0; k < columns; ++k)
-        p.convert(from + i * p.from_row + (j + k) * p.from_column, tile.data() + k * tile_column, rows);
-      out.tile(tile.data(), tile_column, to + i * p.to_row + j * p.to_column, p.to_row, rows, columns);
+        p.convert(from + i * p.from_row + (j + k) * p.from_column, tile.data() + k * tile_column,
+                  rows);
+      out.tile(tile.data(), tile_column, to + i * p.to_row + j * p.to_column, p.to_row, rows,
+               columns);
     }
   }
 }

@@ -34,7 +34,9 @@ class Ref {
   Ref(const Ref& other) : object_(other.object_) { retain(); }
   Ref(Ref&& other) noexcept : object_(std::exchange(other.object_, nullptr)) {}
   template <class U>
-  Ref(const Ref<U>& other) : object_(other.get()) { retain(); }
+  Ref(const Ref<U>& other) : object_(other.get()) {
+    retain();
+  }
   ~Ref() { drop(); }
   Ref& operator=(Ref other) noexcept {
     std::swap(object_, other.object_);

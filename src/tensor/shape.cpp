@@ -9,7 +9,8 @@ namespace {
 
 void check_rank(size_t rank) {
   TENON_CHECK(rank <= kMaxRank, unsupported,
-              "shape: rank {} is above the {} axes a tensor can have; merge some axes", rank, kMaxRank);
+              "shape: rank {} is above the {} axes a tensor can have; merge some axes", rank,
+              kMaxRank);
 }
 
 }  // namespace
@@ -50,12 +51,14 @@ int64_t Shape::numel() const {
   bool overflow = false;
   bool none = false;
   for (const int64_t size : *this) {
-    TENON_CHECK(size >= 0, usage, "shape: {} has the negative size {}; sizes start at 0", str(), size);
+    TENON_CHECK(size >= 0, usage, "shape: {} has the negative size {}; sizes start at 0", str(),
+                size);
     overflow |= __builtin_mul_overflow(count, size, &count);
     none |= size == 0;
   }
   if (none) return 0;  // [2^40, 2^40, 0] overflows on the way and is fine
-  TENON_CHECK(!overflow, resource, "shape: {} has more than 2^63 elements; use smaller sizes", str());
+  TENON_CHECK(!overflow, resource, "shape: {} has more than 2^63 elements; use smaller sizes",
+              str());
   return count;
 }
 
@@ -106,10 +109,11 @@ int64_t normalize_axis(int64_t axis, size_t rank, std::string_view where) {
   const auto count = static_cast<int64_t>(rank);
   if (axis >= -count && axis < count) [[likely]]
     return axis < 0 ? axis + count : axis;
-  TENON_CHECK(count > 0, usage, "{}: axis {} is outside a scalar, which has no axes; give a tensor of rank 1 or more",
+  TENON_CHECK(count > 0, usage,
+              "{}: axis {} is outside a scalar, which has no axes; give a tensor of rank 1 or more",
               where, axis);
-  fail(ErrorKind::usage, "{}: axis {} is outside a shape of rank {}; use {} to {}", where, axis, rank,
-       -count, count - 1);
+  fail(ErrorKind::usage, "{}: axis {} is outside a shape of rank {}; use {} to {}", where, axis,
+       rank, -count, count - 1);
 }
 
 }  // namespace tenon

@@ -45,7 +45,7 @@ class Shape {
   void insert(size_t at, int64_t size);
   void erase(size_t at);
 
-  int64_t numel() const;  // 1 for rank 0
+  int64_t numel() const;            // 1 for rank 0
   Shape row_major_strides() const;  // in elements
   bool operator==(const Shape& other) const;
   std::string str() const;  // "[2, 3]"

@@ -45,8 +45,11 @@ TEST(Shape, Numel) {
   EXPECT_EQ(Shape({huge, huge, 0}).numel(), 0);
   EXPECT_EQ(Shape({0, huge, huge}).numel(), 0);
   EXPECT_EQ(error_of([&] { (void)Shape({huge, huge}).numel(); }).first, ErrorKind::resource);
-  EXPECT_EQ(error_of([] { (void)Shape({2, -1}).numel(); }),
-            std::pair(ErrorKind::usage, std::string("shape: [2, -1] has the negative size -1; sizes start at 0")));
+  EXPECT_EQ(error_of([] {
+              (void)Shape({2, -1}).numel();
+            }),
+            std::pair(ErrorKind::usage,
+                      std::string("shape: [2, -1] has the negative size -1; sizes start at 0")));
 }
 
 TEST(Shape, RankHasALimit) {
@@ -62,8 +65,11 @@ TEST(Shape, Broadcast) {
   EXPECT_EQ(broadcast({2, 1, 4}, {3, 1}), Shape({2, 3, 4}));
   EXPECT_EQ(broadcast({}, {5}), Shape({5}));
   EXPECT_EQ(broadcast({1}, {0}), Shape({0}));
-  EXPECT_EQ(error_of([] { (void)broadcast({2, 3}, {4}); }).second,
-            "broadcast: shapes [2, 3] and [4] do not fit: 3 against 4 on axis 1; sizes must be equal or one of them 1, "
+  EXPECT_EQ(error_of([] {
+              (void)broadcast({2, 3}, {4});
+            }).second,
+            "broadcast: shapes [2, 3] and [4] do not fit: 3 against 4 on axis 1; sizes must be "
+            "equal or one of them 1, "
             "counted from the last axis");
 }
 

@@ -13,21 +13,29 @@ namespace {
 size_t checked_bytes(DType type, size_t count) {
   size_t bytes = 0;
   TENON_CHECK(!__builtin_mul_overflow(count, size_of(type), &bytes), resource,
-              "storage: {} elements of {} exceed the address space; use a smaller shape", count, name(type));
+              "storage: {} elements of {} exceed the address space; use a smaller shape", count,
+              name(type));
   return bytes;
 }
 
 }  // namespace
 
 Storage::Storage(Device& device, DType type, size_t count)
-    : device_(&device), bytes_(checked_bytes(type, count)), owned_(true), strings_(type == DType::string) {
+    : device_(&device),
+      bytes_(checked_bytes(type, count)),
+      owned_(true),
+      strings_(type == DType::string) {
   data_ = device.allocator().allocate(bytes_);
   if (strings_) [[unlikely]]
     std::uninitialized_default_construct_n(static_cast<std::string*>(data_), count);
 }
 
 Storage::Storage(Device& device, void* data, size_t bytes, std::function<void()> on_release)
-    : device_(&device), data_(data), bytes_(bytes), owned_(false), on_release_(std::move(on_release)) {}
+    : device_(&device),
+      data_(data),
+      bytes_(bytes),
+      owned_(false),
+      on_release_(std::move(on_release)) {}
 
 Storage::~Storage() {
   if (owned_) {

@@ -10,8 +10,9 @@
 namespace tenon {
 namespace {
 
-constexpr int64_t kStripBytes = int64_t{128} << 10;   // the unit of work of a thread
-constexpr int64_t kParallelBytes = int64_t{1} << 20;  // a thread's least share: starting it costs too
+constexpr int64_t kStripBytes = int64_t{128} << 10;  // the unit of work of a thread
+constexpr int64_t kParallelBytes = int64_t{1}
+                                   << 20;  // a thread's least share: starting it costs too
 
 Panel panel_of(CopyAxes& axes, size_t from_bytes, size_t to_bytes) {
   Panel panel;
@@ -34,7 +35,8 @@ Panel panel_of(CopyAxes& axes, size_t from_bytes, size_t to_bytes) {
   return panel;
 }
 
-void copy_panels(const CopyAxes& axes, const Panel& panel, CopyPanel copy, const std::byte* from, std::byte* to) {
+void copy_panels(const CopyAxes& axes, const Panel& panel, CopyPanel copy, const std::byte* from,
+                 std::byte* to) {
   const size_t outer = axes.count > 2 ? axes.count - 2 : 0;
   int64_t panels = 1;
   for (size_t i = 0; i < outer; ++i) panels *= axes.axis[i].size;
@@ -71,8 +73,8 @@ void copy_panels(const CopyAxes& axes, const Panel& panel, CopyPanel copy, const
 
 }  // namespace
 
-CopyAxes::CopyAxes(const Shape& shape, const Shape& from_strides, size_t from_bytes, const Shape& to_strides,
-                   size_t to_bytes) {
+CopyAxes::CopyAxes(const Shape& shape, const Shape& from_strides, size_t from_bytes,
+                   const Shape& to_strides, size_t to_bytes) {
   for (size_t i = 0; i < shape.rank(); ++i) {
     if (shape[i] == 1) continue;
     axis[count++] = {shape[i], from_strides[i] * static_cast<int64_t>(from_bytes),
@@ -101,9 +103,10 @@ void CopyAxes::move_to(size_t at, size_t place) {
   std::rotate(axis.begin() + at, axis.begin() + at + 1, axis.begin() + place + 1);
 }
 
-StridedCopy::StridedCopy(const Shape& shape, DType from_type, const Shape& from_strides, DType to_type,
-                         const Shape& to_strides)
-    : empty_(shape.numel() == 0), axes_(shape, from_strides, size_of(from_type), to_strides, size_of(to_type)) {
+StridedCopy::StridedCopy(const Shape& shape, DType from_type, const Shape& from_strides,
+                         DType to_type, const Shape& to_strides)
+    : empty_(shape.numel() == 0),
+      axes_(shape, from_strides, size_of(from_type), to_strides, size_of(to_type)) {
   if (empty_) return;
   panel_ = panel_of(axes_, size_of(from_type), size_of(to_type));
   if (from_type == to_type) {
@@ -116,7 +119,8 @@ StridedCopy::StridedCopy(const Shape& shape, DType from_type, const Shape& from_
 
 void StridedCopy::run(const void* from, void* to) const {
   if (!empty_)
-    copy_panels(axes_, panel_, copy_, static_cast<const std::byte*>(from), static_cast<std::byte*>(to));
+    copy_panels(axes_, panel_, copy_, static_cast<const std::byte*>(from),
+                static_cast<std::byte*>(to));
 }
 
 }  // namespace tenon

@@ -25,8 +25,8 @@ struct CopyAxes {
   std::array<Axis, kMaxRank> axis;
 
   // Strides are in elements, of the shape's rank; 0 where the source is broadcast.
-  CopyAxes(const Shape& shape, const Shape& from_strides, size_t from_bytes, const Shape& to_strides,
-           size_t to_bytes);
+  CopyAxes(const Shape& shape, const Shape& from_strides, size_t from_bytes,
+           const Shape& to_strides, size_t to_bytes);
   void move_to(size_t at, size_t place);
 
  private:

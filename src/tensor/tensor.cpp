@@ -11,7 +11,9 @@
 namespace tenon {
 
 void* Tensor::Body::operator new(size_t bytes) { return ObjectPool<Body>::take(bytes); }
-void Tensor::Body::operator delete(void* memory, size_t) noexcept { ObjectPool<Body>::give(memory); }
+void Tensor::Body::operator delete(void* memory, size_t) noexcept {
+  ObjectPool<Body>::give(memory);
+}
 
 namespace {
 
@@ -32,7 +34,8 @@ bool dense(const Shape& shape, const Shape& strides) {
   size_t count = 0;
   for (size_t i = 0; i < shape.rank(); ++i)
     if (shape[i] != 1) order[count++] = i;
-  std::sort(order.begin(), order.begin() + count, [&](size_t a, size_t b) { return strides[a] < strides[b]; });
+  std::sort(order.begin(), order.begin() + count,
+            [&](size_t a, size_t b) { return strides[a] < strides[b]; });
   int64_t expected = 1;
   for (size_t i = 0; i < count; ++i) {
     if (strides[order[i]] != expected) return false;
@@ -42,7 +45,8 @@ bool dense(const Shape& shape, const Shape& strides) {
 }
 
 int64_t checked_numel(const Shape& shape, DType type, std::string_view where) {
-  TENON_CHECK(type != DType::undefined, usage, "{}: the element type is undefined; name one, such as f32", where);
+  TENON_CHECK(type != DType::undefined, usage,
+              "{}: the element type is undefined; name one, such as f32", where);
   return shape.numel();
 }
 
@@ -61,16 +65,18 @@ Tensor Tensor::empty(const Shape& shape, DType type, Device& device) {
 
 Tensor Tensor::empty_strided(const Shape& shape, const Shape& strides, DType type, Device& device) {
   const int64_t numel = checked_numel(shape, type, "Tensor::empty_strided");
-  TENON_CHECK(strides.rank() == shape.rank() && (numel == 0 || dense(shape, strides)), usage,
-              "Tensor::empty_strided: strides {} do not lay out shape {} as one block without gaps; "
-              "use a permutation of its row-major strides",
-              strides.str(), shape.str());
+  TENON_CHECK(
+      strides.rank() == shape.rank() && (numel == 0 || dense(shape, strides)), usage,
+      "Tensor::empty_strided: strides {} do not lay out shape {} as one block without gaps; "
+      "use a permutation of its row-major strides",
+      strides.str(), shape.str());
   return over(make_ref<Storage>(device, type, static_cast<size_t>(numel)), 0, shape, strides, type);
 }
 
 Tensor Tensor::zeros(const Shape& shape, DType type) {
   Tensor tensor = empty(shape, type);
-  if (type != DType::string) std::fill_n(static_cast<std::byte*>(tensor.raw()), tensor.bytes(), std::byte{0});
+  if (type != DType::string)
+    std::fill_n(static_cast<std::byte*>(tensor.raw()), tensor.bytes(), std::byte{0});
   return tensor;
 }
 
@@ -97,9 +103,10 @@ Tensor Tensor::arange(int64_t count, DType type) {
 template <class T>
 Tensor Tensor::from(std::span<const T> values, const Shape& shape) {
   Tensor tensor = empty(shape, dtype_of<T>);
-  TENON_CHECK(values.size() == static_cast<size_t>(tensor.numel()), usage,
-              "Tensor::from: {} values do not fill shape {} of {} elements; give one value an element",
-              values.size(), shape.str(), tensor.numel());
+  TENON_CHECK(
+      values.size() == static_cast<size_t>(tensor.numel()), usage,
+      "Tensor::from: {} values do not fill shape {} of {} elements; give one value an element",
+      values.size(), shape.str(), tensor.numel());
   std::ranges::copy(values, tensor.data<T>());
   return tensor;
 }
@@ -112,17 +119,20 @@ Tensor Tensor::strings(const std::vector<std::string>& values, const Shape& shap
   return from<std::string>(std::span<const std::string>(values), shape);
 }
 
-Tensor Tensor::borrow(void* data, const Shape& shape, DType type, std::function<void()> on_release) {
+Tensor Tensor::borrow(void* data, const Shape& shape, DType type,
+                      std::function<void()> on_release) {
   const int64_t numel = checked_numel(shape, type, "Tensor::borrow");
   const size_t bytes = static_cast<size_t>(numel) * size_of(type);
   return over(make_ref<Storage>(cpu_device(), data, bytes, std::move(on_release)), 0, shape,
               shape.row_major_strides(), type);
 }
 
-Tensor Tensor::over(Ref<Storage> storage, int64_t offset, const Shape& shape, const Shape& strides, DType type) {
+Tensor Tensor::over(Ref<Storage> storage, int64_t offset, const Shape& shape, const Shape& strides,
+                    DType type) {
   const int64_t numel = checked_numel(shape, type, "Tensor::over");
-  TENON_CHECK(strides.rank() == shape.rank(), usage, "Tensor::over: {} strides for shape {}; give one an axis",
-              strides.rank(), shape.str());
+  TENON_CHECK(strides.rank() == shape.rank(), usage,
+              "Tensor::over: {} strides for shape {}; give one an axis", strides.rank(),
+              shape.str());
   if (numel > 0) {
     int64_t first = offset;
     int64_t last = offset;
@@ -135,15 +145,16 @@ Tensor Tensor::over(Ref<Storage> storage, int64_t offset, const Shape& shape, co
     }
     const auto room = static_cast<int64_t>(storage->bytes() / size_of(type));
     TENON_CHECK(!overflow && first >= 0 && last < room, usage,
-                "Tensor::over: offset {}, shape {} and strides {} leave the {} elements of {} in the storage; "
+                "Tensor::over: offset {}, shape {} and strides {} leave the {} elements of {} in "
+                "the storage; "
                 "use a view inside of it",
                 offset, shape.str(), strides.str(), room, name(type));
   }
   return make(std::move(storage), offset, numel, shape, strides, type);
 }
 
-Tensor Tensor::make(Ref<Storage> storage, int64_t offset, int64_t numel, const Shape& shape, const Shape& strides,
-                    DType type) {
+Tensor Tensor::make(Ref<Storage> storage, int64_t offset, int64_t numel, const Shape& shape,
+                    const Shape& strides, DType type) {
   Ref<Body> body = make_ref<Body>();
   body->storage = std::move(storage);
   body->offset = offset;
@@ -178,8 +189,9 @@ int64_t Tensor::size(int64_t axis) const {
   const auto i = static_cast<size_t>(normalize_axis(axis, rank(), "Tensor::size"));
   if (body_->dims.empty()) return body_->shape[i];
   TENON_CHECK(body_->dims[i].is_const(), usage,
-              "Tensor::size: axis {} of the symbolic shape {} is only known when the graph runs; use dims()", axis,
-              tenon::str(body_->dims));
+              "Tensor::size: axis {} of the symbolic shape {} is only known when the graph runs; "
+              "use dims()",
+              axis, tenon::str(body_->dims));
   return body_->dims[i].value();
 }
 
@@ -189,9 +201,10 @@ Dims Tensor::dims() const { return is_symbolic() ? body_->dims : to_dims(body_->
 
 void Tensor::need_data(std::string_view where) const {
   TENON_CHECK(body_, usage, "{}: the tensor is undefined; give one that holds elements", where);
-  TENON_CHECK(!body_->symbol, usage,
-              "{}: the tensor of shape {} is symbolic and holds no elements yet; run the graph first", where,
-              tenon::str(body_->dims));
+  TENON_CHECK(
+      !body_->symbol, usage,
+      "{}: the tensor of shape {} is symbolic and holds no elements yet; run the graph first",
+      where, tenon::str(body_->dims));
 }
 
 void Tensor::check_type(DType wanted) const {
@@ -205,9 +218,10 @@ void Tensor::check_type(DType wanted) const {
 namespace {
 
 void check_one_element(const Tensor& tensor) {
-  TENON_CHECK(tensor.numel() == 1, usage,
-              "Tensor::item: shape {} holds {} elements; item() reads exactly one, to_vector() reads all",
-              tensor.shape().str(), tensor.numel());
+  TENON_CHECK(
+      tensor.numel() == 1, usage,
+      "Tensor::item: shape {} holds {} elements; item() reads exactly one, to_vector() reads all",
+      tensor.shape().str(), tensor.numel());
 }
 
 }  // namespace
@@ -247,8 +261,8 @@ std::vector<T> Tensor::to_vector() const {
   }
 }
 
-#define TENON_INSTANTIATE(T)                                              \
-  template Tensor Tensor::from<T>(std::span<const T>, const Shape&);      \
+#define TENON_INSTANTIATE(T)                                         \
+  template Tensor Tensor::from<T>(std::span<const T>, const Shape&); \
   template std::vector<T> Tensor::to_vector<T>() const;
 TENON_INSTANTIATE(float)
 TENON_INSTANTIATE(double)

@@ -59,8 +59,8 @@ class Tensor {
   // Borrows memory laid out row-major; it must outlive every view, or be released by the callback.
   static Tensor borrow(void* data, const Shape& shape, DType type,
                        std::function<void()> on_release = {});
-  static Tensor over(Ref<Storage> storage, int64_t offset, const Shape& shape,
-                     const Shape& strides, DType type);
+  static Tensor over(Ref<Storage> storage, int64_t offset, const Shape& shape, const Shape& strides,
+                     DType type);
   static Tensor symbolic(DType type, Dims dims, Ref<Attachment> value);
 
   // -- Looking -----------------------------------------------------------------------------
@@ -155,7 +155,7 @@ class Tensor {
   void set_history(Ref<Attachment> history) const { body_->history = std::move(history); }
 
   // -- Everyday operators, recorded like any other: defined in runtime/tensor_methods.cpp --------
-  Tensor to(DType type) const;  // itself when it already is
+  Tensor to(DType type) const;                                      // itself when it already is
   Tensor sum(const Shape& axes = {}, bool keepdims = false) const;  // no axes: all
   Tensor mean(const Shape& axes = {}, bool keepdims = false) const;
   Tensor view(const Shape& shape) const;  // -1 once is inferred; op::Reshape

@@ -28,33 +28,45 @@ TEST(Tensor, Making) {
   EXPECT_EQ(x.to_vector<float>(), (std::vector<float>{1, 2, 3, 4, 5, 6}));
   EXPECT_EQ(Tensor::zeros({2}).to_vector<float>(), (std::vector<float>{0, 0}));
   EXPECT_EQ(Tensor::ones({2}, DType::bf16).to_vector<double>(), (std::vector<double>{1, 1}));
-  EXPECT_EQ(Tensor::full({2}, -2.7, DType::i8).to_vector<int64_t>(), (std::vector<int64_t>{-2, -2}));
+  EXPECT_EQ(Tensor::full({2}, -2.7, DType::i8).to_vector<int64_t>(),
+            (std::vector<int64_t>{-2, -2}));
   EXPECT_EQ(Tensor::arange(4).to_vector<int64_t>(), (std::vector<int64_t>{0, 1, 2, 3}));
   EXPECT_EQ(Tensor::arange(3, DType::f16).to_vector<double>(), (std::vector<double>{0, 1, 2}));
   EXPECT_EQ(Tensor::ints({3, 4}).shape(), Shape({2}));
   EXPECT_EQ(Tensor::scalar(3).rank(), 0U);
-  EXPECT_EQ(Tensor::strings({"a", "b"}, {2, 1}).to_vector<std::string>(), (std::vector<std::string>{"a", "b"}));
-  EXPECT_EQ(Tensor::from<bool>({true, false}, {2}).to_vector<bool>(), (std::vector<bool>{true, false}));
-  EXPECT_EQ(Tensor::zeros({3}, DType::string).to_vector<std::string>(), std::vector<std::string>(3));
+  EXPECT_EQ(Tensor::strings({"a", "b"}, {2, 1}).to_vector<std::string>(),
+            (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(Tensor::from<bool>({true, false}, {2}).to_vector<bool>(),
+            (std::vector<bool>{true, false}));
+  EXPECT_EQ(Tensor::zeros({3}, DType::string).to_vector<std::string>(),
+            std::vector<std::string>(3));
   EXPECT_EQ(Tensor::empty({0, 5}).numel(), 0);
   EXPECT_FALSE(Tensor().defined());
 }
 
 TEST(Tensor, WrongCalls) {
-  EXPECT_EQ(message_of([] { (void)Tensor::from<float>({1, 2}, {3}); }),
-            "Tensor::from: 2 values do not fill shape [3] of 3 elements; give one value an element");
+  EXPECT_EQ(
+      message_of([] {
+        (void)Tensor::from<float>({1, 2}, {3});
+      }),
+      "Tensor::from: 2 values do not fill shape [3] of 3 elements; give one value an element");
   EXPECT_EQ(message_of([] { (void)Tensor::empty({2}, DType::undefined); }),
             "Tensor::empty: the element type is undefined; name one, such as f32");
   const Tensor x = Tensor::zeros({2, 3});
   EXPECT_EQ(message_of([&] { (void)x.data<double>(); }),
             "Tensor::data: the elements are f32, not f64; ask for their type or convert with to()");
   EXPECT_EQ(message_of([&] { (void)x.item<float>(); }),
-            "Tensor::item: shape [2, 3] holds 6 elements; item() reads exactly one, to_vector() reads all");
+            "Tensor::item: shape [2, 3] holds 6 elements; item() reads exactly one, to_vector() "
+            "reads all");
   EXPECT_EQ(message_of([&] { (void)Tensor().item<float>(); }),
             "Tensor::item: the tensor is undefined; give one that holds elements");
-  EXPECT_EQ(message_of([&] { (void)x.size(2); }), "Tensor::size: axis 2 is outside a shape of rank 2; use -2 to 1");
-  EXPECT_EQ(message_of([&] { (void)Tensor::empty_strided({2, 3}, {4, 1}, DType::f32); }),
-            "Tensor::empty_strided: strides [4, 1] do not lay out shape [2, 3] as one block without gaps; "
+  EXPECT_EQ(message_of([&] { (void)x.size(2); }),
+            "Tensor::size: axis 2 is outside a shape of rank 2; use -2 to 1");
+  EXPECT_EQ(message_of([&] {
+              (void)Tensor::empty_strided({2, 3}, {4, 1}, DType::f32);
+            }),
+            "Tensor::empty_strided: strides [4, 1] do not lay out shape [2, 3] as one block "
+            "without gaps; "
             "use a permutation of its row-major strides");
   EXPECT_THROW((void)Tensor::over(x.storage(), 1, {2, 3}, {3, 1}, DType::f32), Error);
   EXPECT_THROW((void)Tensor::over(x.storage(), 0, {2}, {INT64_MAX}, DType::f32), Error);
@@ -115,7 +127,8 @@ TEST(Tensor, Symbolic) {
   EXPECT_EQ(x.dims(), (Dims{Dim::symbol("batch"), 3}));
   EXPECT_EQ(x.str(), "f32 [batch, 3] symbolic");
   EXPECT_EQ(message_of([&] { (void)x.data<float>(); }),
-            "Tensor::data: the tensor of shape [batch, 3] is symbolic and holds no elements yet; run the graph first");
+            "Tensor::data: the tensor of shape [batch, 3] is symbolic and holds no elements yet; "
+            "run the graph first");
   EXPECT_THROW((void)x.size(0), Error);
   EXPECT_THROW((void)x.transpose(0, 1), Error);
   const Tensor fixed = Tensor::symbolic(DType::f32, {2, 3}, make_ref<Nothing>());
@@ -124,10 +137,12 @@ TEST(Tensor, Symbolic) {
 }
 
 TEST(Tensor, Text) {
-  EXPECT_EQ(Tensor::from<float>({1, -2, 3, 4}, {2, 2}).str(), "f32 [2, 2]\n[[ 1., -2.],\n [ 3.,  4.]]");
+  EXPECT_EQ(Tensor::from<float>({1, -2, 3, 4}, {2, 2}).str(),
+            "f32 [2, 2]\n[[ 1., -2.],\n [ 3.,  4.]]");
   EXPECT_EQ(Tensor::from<float>({1, 2.5}, {2}).str(), "f32 [2] [1.0000, 2.5000]");
   EXPECT_EQ(Tensor::from<double>({1e-9, 1e9}, {2}).str(), "f64 [2] [1.0000e-09, 1.0000e+09]");
-  EXPECT_EQ(Tensor::from<float>({HUGE_VALF, -HUGE_VALF, NAN}, {3}).str(), "f32 [3] [inf, -inf, nan]");
+  EXPECT_EQ(Tensor::from<float>({HUGE_VALF, -HUGE_VALF, NAN}, {3}).str(),
+            "f32 [3] [inf, -inf, nan]");
   EXPECT_EQ(Tensor::scalar(2, DType::i32).str(), "i32 [] 2");
   EXPECT_EQ(Tensor::from<uint64_t>({UINT64_MAX}, {1}).str(), "u64 [1] [18446744073709551615]");
   EXPECT_EQ(Tensor::from<bool>({true, false}, {2}).str(), "bool [2] [true, false]");

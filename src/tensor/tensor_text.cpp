@@ -123,8 +123,8 @@ std::vector<std::string> format(const std::vector<Tensor>& elements, DType type)
 }
 
 // Rows on lines of their own, blocks of higher axes set apart by empty lines, as NumPy does.
-void write(const Shape& shape, size_t axis, bool abbreviate, size_t width, std::vector<std::string>::const_iterator& next,
-           std::string& out) {
+void write(const Shape& shape, size_t axis, bool abbreviate, size_t width,
+           std::vector<std::string>::const_iterator& next, std::string& out) {
   if (axis == shape.rank()) {
     out.append(width - std::min(width, next->size()), ' ');
     out += *next++;

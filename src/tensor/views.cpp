@@ -8,12 +8,15 @@ namespace tenon {
 Tensor Tensor::slice(int64_t axis, int64_t start, int64_t end, int64_t step) const {
   need_data("Tensor::slice");
   const auto a = static_cast<size_t>(normalize_axis(axis, rank(), "Tensor::slice"));
-  TENON_CHECK(step != 0, usage, "Tensor::slice: the step on axis {} is 0; use a positive or negative one", axis);
+  TENON_CHECK(step != 0, usage,
+              "Tensor::slice: the step on axis {} is 0; use a positive or negative one", axis);
   const int64_t size = shape()[a];
   // Positions a walk may start at or stop before: 0 to size forwards, size-1 to -1 backwards.
   const int64_t low = step > 0 ? 0 : -1;
   const int64_t high = step > 0 ? size : size - 1;
-  const auto place = [&](int64_t position) { return std::clamp(position < 0 ? position + size : position, low, high); };
+  const auto place = [&](int64_t position) {
+    return std::clamp(position < 0 ? position + size : position, low, high);
+  };
   const int64_t first = place(start);
   const int64_t last = place(end);
   // Unsigned, as -step may not exist.
@@ -33,8 +36,8 @@ Tensor Tensor::select(int64_t axis, int64_t index) const {
   const auto a = static_cast<size_t>(normalize_axis(axis, rank(), "Tensor::select"));
   const int64_t size = shape()[a];
   TENON_CHECK(index >= -size && index < size, usage,
-              "Tensor::select: index {} is outside axis {} of shape {}; use {} to {}", index, axis, shape().str(),
-              -size, size - 1);
+              "Tensor::select: index {} is outside axis {} of shape {}; use {} to {}", index, axis,
+              shape().str(), -size, size - 1);
   Shape sizes = shape();
   Shape steps = strides();
   sizes.erase(a);
@@ -44,15 +47,17 @@ Tensor Tensor::select(int64_t axis, int64_t index) const {
 
 Tensor Tensor::permute(const Shape& order) const {
   need_data("Tensor::permute");
-  TENON_CHECK(order.rank() == rank(), usage, "Tensor::permute: the order {} names {} axes of shape {}; name each once",
+  TENON_CHECK(order.rank() == rank(), usage,
+              "Tensor::permute: the order {} names {} axes of shape {}; name each once",
               order.str(), order.rank(), shape().str());
   Shape sizes = shape();
   Shape steps = strides();
   uint32_t seen = 0;
   for (size_t i = 0; i < order.rank(); ++i) {
     const auto a = static_cast<size_t>(normalize_axis(order[i], rank(), "Tensor::permute"));
-    TENON_CHECK(!(seen >> a & 1U), usage, "Tensor::permute: the order {} names axis {} twice; name each once",
-                order.str(), a);
+    TENON_CHECK(!(seen >> a & 1U), usage,
+                "Tensor::permute: the order {} names axis {} twice; name each once", order.str(),
+                a);
     seen |= 1U << a;
     sizes[i] = shape()[a];
     steps[i] = strides()[a];
@@ -75,7 +80,8 @@ Tensor Tensor::expand(const Shape& target) const {
   need_data("Tensor::expand");
   const auto check = [&](bool fits) {
     TENON_CHECK(fits, usage,
-                "Tensor::expand: shape {} does not broadcast to {}; sizes must be equal or 1, counted from the last axis",
+                "Tensor::expand: shape {} does not broadcast to {}; sizes must be equal or 1, "
+                "counted from the last axis",
                 shape().str(), target.str());
   };
   check(target.rank() >= rank());
@@ -103,9 +109,10 @@ Tensor Tensor::unsqueeze(int64_t axis) const {
 Tensor Tensor::squeeze(int64_t axis) const {
   need_data("Tensor::squeeze");
   const auto a = static_cast<size_t>(normalize_axis(axis, rank(), "Tensor::squeeze"));
-  TENON_CHECK(shape()[a] == 1, usage,
-              "Tensor::squeeze: axis {} of shape {} has size {}; only axes of size 1 can be dropped", axis,
-              shape().str(), shape()[a]);
+  TENON_CHECK(
+      shape()[a] == 1, usage,
+      "Tensor::squeeze: axis {} of shape {} has size {}; only axes of size 1 can be dropped", axis,
+      shape().str(), shape()[a]);
   Shape sizes = shape();
   Shape steps = strides();
   sizes.erase(a);
@@ -117,8 +124,8 @@ Tensor Tensor::squeeze(int64_t axis) const {
 Tensor Tensor::try_view(const Shape& target) const {
   need_data("Tensor::try_view");
   TENON_CHECK(target.numel() == numel(), usage,
-              "Tensor::try_view: shape {} of {} elements cannot become {} of {}; keep their number", shape().str(),
-              numel(), target.str(), target.numel());
+              "Tensor::try_view: shape {} of {} elements cannot become {} of {}; keep their number",
+              shape().str(), numel(), target.str(), target.numel());
   if (is_contiguous()) return view_of(offset(), target, target.row_major_strides());
   Shape steps = target.row_major_strides();
   size_t next = target.rank();  // target axes from here on have their stride

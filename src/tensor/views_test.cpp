@@ -106,7 +106,9 @@ Model remake(const Shape& shape, Source&& source) {
 // Random chains of views against the model, checked by to_vector() and by the strides alone.
 TEST(Views, RandomChainsAgreeWithIndexArithmetic) {
   std::mt19937 random(11);
-  const auto pick = [&](int64_t low, int64_t high) { return std::uniform_int_distribution<int64_t>(low, high)(random); };
+  const auto pick = [&](int64_t low, int64_t high) {
+    return std::uniform_int_distribution<int64_t>(low, high)(random);
+  };
   for (int round = 0; round < 500; ++round) {
     Shape shape;
     for (int64_t i = pick(0, 4); i > 0; --i) shape.push_back(pick(1, 4));

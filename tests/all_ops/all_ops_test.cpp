@@ -2,11 +2,11 @@
 // inputs and any thread count; wrong calls get the announced error; definitions are complete.
 #include <gtest/gtest.h>
 
-#include "sample_inputs.h"
 #include "base/threads.h"
 #include "ops/catalog.h"
 #include "runtime/dispatch.h"
 #include "runtime/random.h"
+#include "sample_inputs.h"
 
 namespace tenon::test {
 
@@ -61,7 +61,8 @@ TEST_P(AllOps, KernelsAgreeWithTheReference) {
 
 TEST_P(AllOps, ExpansionAgreesWithTheReference) {
   if (!op().expand.fn) GTEST_SKIP() << op().name << " is a primitive";
-  for (const Case& c : cases_of(op(), types(DType::f32, DType::f64, DType::i32, DType::i64, DType::boolean))) {
+  for (const Case& c :
+       cases_of(op(), types(DType::f32, DType::f64, DType::i32, DType::i64, DType::boolean))) {
     SCOPED_TRACE(c.str());
     try {
       const TensorList expected = run(c, Backend::reference, c.inputs);
@@ -73,10 +74,12 @@ TEST_P(AllOps, ExpansionAgreesWithTheReference) {
 }
 
 TEST_P(AllOps, StridedInputsGiveTheSame) {
-  for (const Case& c : cases_of(op(), types(DType::f32, DType::f16, DType::i64, DType::u8, DType::boolean))) {
+  for (const Case& c :
+       cases_of(op(), types(DType::f32, DType::f16, DType::i64, DType::u8, DType::boolean))) {
     SCOPED_TRACE(c.str());
     TensorList strided;
-    for (size_t i = 0; i < c.inputs.size(); ++i) strided.push_back(c.random[i] ? strided_copy(c.inputs[i]) : c.inputs[i]);
+    for (size_t i = 0; i < c.inputs.size(); ++i)
+      strided.push_back(c.random[i] ? strided_copy(c.inputs[i]) : c.inputs[i]);
     try {
       const TensorList expected = run(c, Backend::reference, c.inputs);
       EXPECT_EQ(difference(run(c, Backend::automatic, strided), expected), "");
@@ -112,7 +115,8 @@ TEST_P(AllOps, WrongCallsGetTheAnnouncedError) {
       ADD_FAILURE() << "the call succeeded";
     } catch (const Error& error) {
       EXPECT_EQ(info(error.kind()).name, "usage") << error.what();
-      EXPECT_NE(error.message().find(bad.message), std::string::npos) << "the error was: " << error.what();
+      EXPECT_NE(error.message().find(bad.message), std::string::npos)
+          << "the error was: " << error.what();
       EXPECT_TRUE(error.message().starts_with(std::string(op().name) + ":")) << error.what();
     }
   }

@@ -3,11 +3,11 @@
 
 #include <cmath>
 
-#include "sample_inputs.h"
 #include "autograd/autograd.h"
 #include "ops/catalog.h"
 #include "runtime/dispatch.h"
 #include "runtime/random.h"
+#include "sample_inputs.h"
 
 namespace tenon::test {
 
@@ -26,7 +26,8 @@ Tensor weighted_sum(const TensorList& outputs) {
     if (!output.defined() || !is_float(output.dtype())) continue;
     Generator random(seed++);
     Tensor weights = Tensor::empty(output.shape(), DType::f64);
-    for (int64_t i = 0; i < weights.numel(); ++i) weights.data<double>()[i] = random.uniform() + 0.5;
+    for (int64_t i = 0; i < weights.numel(); ++i)
+      weights.data<double>()[i] = random.uniform() + 0.5;
     Tensor weights_as_output = Tensor::empty(output.shape(), output.dtype());
     weights_as_output.copy_from(weights);
     const Tensor part = (output * weights_as_output).sum().to(DType::f64);
@@ -44,7 +45,9 @@ Tensor loss_of(const Case& c, const TensorList& inputs) {
 std::vector<size_t> differentiable_inputs(const Case& c) {
   std::vector<size_t> list;
   for (size_t i = 0; i < c.inputs.size(); ++i)
-    if (c.inputs[i].defined() && c.random[i] && c.inputs[i].dtype() == DType::f64 && c.inputs[i].numel() > 0) list.push_back(i);
+    if (c.inputs[i].defined() && c.random[i] && c.inputs[i].dtype() == DType::f64 &&
+        c.inputs[i].numel() > 0)
+      list.push_back(i);
   return list;
 }
 
@@ -68,14 +71,16 @@ std::vector<double> numeric_gradient(const Fn& f, const TensorList& inputs, size
 std::string compare(const Tensor& analytic, const std::vector<double>& numeric, double tolerance) {
   const std::vector<double> values =
       analytic.defined() ? analytic.to_vector<double>() : std::vector<double>(numeric.size(), 0.0);
-  if (values.size() != numeric.size()) return fmt::format("{} elements instead of {}", values.size(), numeric.size());
+  if (values.size() != numeric.size())
+    return fmt::format("{} elements instead of {}", values.size(), numeric.size());
   for (size_t k = 0; k < numeric.size(); ++k)
     if (!(std::abs(values[k] - numeric[k]) <= tolerance * (1 + std::abs(numeric[k]))))
       return fmt::format("element {} is {}, finite differences say {}", k, values[k], numeric[k]);
   return "";
 }
 
-TensorList leaves(const TensorList& inputs, const std::vector<size_t>& wanted, TensorList& leaf_list) {
+TensorList leaves(const TensorList& inputs, const std::vector<size_t>& wanted,
+                  TensorList& leaf_list) {
   TensorList fresh = inputs;
   for (size_t i : wanted) {
     fresh[i] = inputs[i].clone().requires_grad_();
@@ -85,7 +90,8 @@ TensorList leaves(const TensorList& inputs, const std::vector<size_t>& wanted, T
 }
 
 TEST_P(Gradients, MatchFiniteDifferences) {
-  if (!op().grad.reason.empty()) GTEST_SKIP() << op().name << " is not differentiable: " << op().grad.reason;
+  if (!op().grad.reason.empty())
+    GTEST_SKIP() << op().name << " is not differentiable: " << op().grad.reason;
   size_t checked = 0;
   for (const Case& c : cases_of(op(), types(DType::f64))) {
     const std::vector<size_t> wanted = differentiable_inputs(c);
@@ -98,7 +104,8 @@ TEST_P(Gradients, MatchFiniteDifferences) {
       if (!loss.defined() || !loss.requires_grad()) continue;
       const TensorList analytic = autograd::grad({loss}, leaf_list, {}, {.allow_unused = true});
       for (size_t k = 0; k < wanted.size(); ++k) {
-        const auto numeric = numeric_gradient([&](const TensorList& x) { return loss_of(c, x).item<double>(); }, c.inputs, wanted[k]);
+        const auto numeric = numeric_gradient(
+            [&](const TensorList& x) { return loss_of(c, x).item<double>(); }, c.inputs, wanted[k]);
         EXPECT_EQ(compare(analytic[k], numeric, 1e-5), "") << "input " << wanted[k];
       }
       ++checked;
@@ -110,7 +117,8 @@ TEST_P(Gradients, MatchFiniteDifferences) {
 }
 
 TEST_P(Gradients, SecondDerivativesMatch) {
-  if (!op().grad.reason.empty()) GTEST_SKIP() << op().name << " is not differentiable: " << op().grad.reason;
+  if (!op().grad.reason.empty())
+    GTEST_SKIP() << op().name << " is not differentiable: " << op().grad.reason;
   for (const Case& c : cases_of(op(), types(DType::f64))) {
     const std::vector<size_t> wanted = differentiable_inputs(c);
     if (!c.sample->grad || wanted.empty()) continue;
@@ -120,15 +128,17 @@ TEST_P(Gradients, SecondDerivativesMatch) {
       const TensorList inputs = leaves(x, wanted, leaf_list);
       const Tensor loss = loss_of(c, inputs);
       if (!loss.defined() || !loss.requires_grad()) return Tensor();
-      return weighted_sum(autograd::grad({loss}, leaf_list, {}, {.create_graph = true, .allow_unused = true}));
+      return weighted_sum(
+          autograd::grad({loss}, leaf_list, {}, {.create_graph = true, .allow_unused = true}));
     };
     try {
       TensorList leaf_list;
       const Tensor total = slope(c.inputs, leaf_list);
       if (!total.defined()) continue;
       // A gradient that is constant has no history: then differences must be zero.
-      const TensorList analytic = total.requires_grad() ? autograd::grad({total}, leaf_list, {}, {.allow_unused = true})
-                                                        : TensorList(leaf_list.size());
+      const TensorList analytic =
+          total.requires_grad() ? autograd::grad({total}, leaf_list, {}, {.allow_unused = true})
+                                : TensorList(leaf_list.size());
       for (size_t k = 0; k < wanted.size(); ++k) {
         const auto numeric = numeric_gradient(
             [&](const TensorList& x) {
@@ -145,7 +155,8 @@ TEST_P(Gradients, SecondDerivativesMatch) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Catalogue, Gradients, testing::ValuesIn(op::all().begin(), op::all().end()),
+INSTANTIATE_TEST_SUITE_P(Catalogue, Gradients,
+                         testing::ValuesIn(op::all().begin(), op::all().end()),
                          [](const auto& tested) { return std::string(tested.param->name); });
 
 }  // namespace

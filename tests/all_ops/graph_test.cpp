@@ -1,10 +1,9 @@
-// Every operator inside a graph: captured and interpreted it computes the same, symbolic shapes agree
-// with concrete ones, and a differentiated graph gives eager's gradients.
+// Every operator inside a graph: captured and interpreted it computes the same, symbolic shapes
+// agree with concrete ones, and a differentiated graph gives eager's gradients.
 #include <gtest/gtest.h>
 
 #include <set>
 
-#include "sample_inputs.h"
 #include "autograd/autograd.h"
 #include "graph/capture.h"
 #include "graph/differentiate.h"
@@ -12,6 +11,7 @@
 #include "ops/catalog.h"
 #include "runtime/dispatch.h"
 #include "runtime/random.h"
+#include "sample_inputs.h"
 
 namespace tenon::test {
 
@@ -48,7 +48,8 @@ Captured capture_case(const Case& c, DimsOf dims_of) {
 }
 
 TEST_P(InGraphs, InterpreterAgreesWithEager) {
-  for (const Case& c : cases_of(op(), types(DType::f32, DType::i64, DType::boolean, DType::string))) {
+  for (const Case& c :
+       cases_of(op(), types(DType::f32, DType::i64, DType::boolean, DType::string))) {
     SCOPED_TRACE(c.str());
     try {
       const Captured captured = capture_case(c, [](const Shape& shape) { return to_dims(shape); });
@@ -100,7 +101,8 @@ TEST_P(InGraphs, SymbolicShapesAgreeWithConcreteOnes) {
 }
 
 TEST_P(InGraphs, DifferentiatedGraphAgreesWithEager) {
-  if (!op().grad.reason.empty()) GTEST_SKIP() << op().name << " is not differentiable: " << op().grad.reason;
+  if (!op().grad.reason.empty())
+    GTEST_SKIP() << op().name << " is not differentiable: " << op().grad.reason;
   for (const Case& c : cases_of(op(), types(DType::f32))) {
     SCOPED_TRACE(c.str());
     if (!c.sample->grad) continue;
@@ -113,7 +115,8 @@ TEST_P(InGraphs, DifferentiatedGraphAgreesWithEager) {
         tracked[i] = args[i].clone().requires_grad_();
         leaves.push_back(tracked[i]);
         values.push_back(args[i]);
-        args[i] = recorder->tensor_of(recorder->graph().add_constant("w" + std::to_string(i), args[i], true));
+        args[i] = recorder->tensor_of(
+            recorder->graph().add_constant("w" + std::to_string(i), args[i], true));
       }
       if (leaves.empty()) continue;
       const auto loss_of = [&](const TensorList& outputs) {
@@ -128,10 +131,13 @@ TEST_P(InGraphs, DifferentiatedGraphAgreesWithEager) {
       if (!loss.defined() || !loss.requires_grad()) continue;
       TensorList expected{loss.detach()};
       const TensorList gradients = autograd::grad({loss}, leaves, {}, {.allow_unused = true});
-      if (std::any_of(gradients.begin(), gradients.end(), [](const Tensor& g) { return !g.defined(); })) continue;
+      if (std::any_of(gradients.begin(), gradients.end(),
+                      [](const Tensor& g) { return !g.defined(); }))
+        continue;
       for (const Tensor& gradient : gradients) expected.push_back(gradient);
 
-      const graph::Graph forward = recorder->finish({loss_of(c.op->all(args, c.sample->attrs, c.sample->outputs))}, {"loss"});
+      const graph::Graph forward = recorder->finish(
+          {loss_of(c.op->all(args, c.sample->attrs, c.sample->outputs))}, {"loss"});
       const graph::Graph both = graph::differentiate(forward);
       both.verify();
       manual_seed(7);

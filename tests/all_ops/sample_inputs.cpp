@@ -14,7 +14,8 @@ namespace {
 
 // The type of an argument: its own, the leading variable's, or the variable's most usual one.
 DType usual(TypeSet set) {
-  for (DType type : {DType::f32, DType::i64, DType::i32, DType::boolean, DType::u8, DType::string, DType::f64})
+  for (DType type :
+       {DType::f32, DType::i64, DType::i32, DType::boolean, DType::u8, DType::string, DType::f64})
     if (set.has(type)) return type;
   for (int i = 1; i < kDTypeCount; ++i)
     if (set.has(static_cast<DType>(i))) return static_cast<DType>(i);
@@ -26,7 +27,9 @@ const Port* port_of(const OpDef& op, size_t i) {
   return &op.inputs[std::min(i, op.inputs.size() - 1)];
 }
 
-bool drawn(const Arg& arg) { return !arg.absent && !arg.fixed.defined() && arg.dtype == DType::undefined; }
+bool drawn(const Arg& arg) {
+  return !arg.absent && !arg.fixed.defined() && arg.dtype == DType::undefined;
+}
 
 // The first type variable that some drawn argument has.
 const TypeVar* leading_variable(const OpDef& op, const std::vector<Arg>& args) {
@@ -44,13 +47,17 @@ Tensor draw(const Arg& arg, DType type, Generator& random) {
   if (is_unsigned_int(type)) low = std::max(low, 0.0), high = std::max(high, low + 1);
   for (int64_t i = 0; i < count; ++i) {
     if (arg.distinct)
-      values[i] = static_cast<double>(i - (is_unsigned_int(type) ? 0 : count / 2)) * (whole ? 1 : 0.1) + (whole ? 0 : 0.03);
+      values[i] =
+          static_cast<double>(i - (is_unsigned_int(type) ? 0 : count / 2)) * (whole ? 1 : 0.1) +
+          (whole ? 0 : 0.03);
     else
-      values[i] = whole ? std::floor(low + random.uniform() * (high - low + 1)) : low + (high - low) * to_unit_float(random.next_u32());
+      values[i] = whole ? std::floor(low + random.uniform() * (high - low + 1))
+                        : low + (high - low) * to_unit_float(random.next_u32());
     if (type == DType::boolean) values[i] = static_cast<double>(random.below(2));
   }
   if (arg.distinct)
-    for (int64_t i = count - 1; i > 0; --i) std::swap(values[i], values[random.below(static_cast<uint64_t>(i) + 1)]);
+    for (int64_t i = count - 1; i > 0; --i)
+      std::swap(values[i], values[random.below(static_cast<uint64_t>(i) + 1)]);
   if (type == DType::string) {
     std::vector<std::string> words;
     for (int64_t i = 0; i < count; ++i) words.push_back("w" + std::to_string(random.below(5)));
@@ -72,7 +79,8 @@ const Samples& samples_of(const OpDef& op) {
   return at->second;
 }
 
-TensorList make_inputs(const OpDef& op, const std::vector<Arg>& args, DType leading, uint64_t seed) {
+TensorList make_inputs(const OpDef& op, const std::vector<Arg>& args, DType leading,
+                       uint64_t seed) {
   Generator random(seed);
   const TypeVar* lead = leading_variable(op, args);
   TensorList inputs;
@@ -89,9 +97,11 @@ TensorList make_inputs(const OpDef& op, const std::vector<Arg>& args, DType lead
       if (type == DType::undefined && variable) {
         // Fixed arguments of the same variable decide for the others.
         for (size_t k = 0; k < args.size(); ++k)
-          if (args[k].fixed.defined() && port_of(op, k)->type_var == variable->name && !port_of(op, k)->heterogeneous)
+          if (args[k].fixed.defined() && port_of(op, k)->type_var == variable->name &&
+              !port_of(op, k)->heterogeneous)
             type = args[k].fixed.dtype();
-        if (type == DType::undefined) type = variable == lead && leading != DType::undefined ? leading : usual(variable->set);
+        if (type == DType::undefined)
+          type = variable == lead && leading != DType::undefined ? leading : usual(variable->set);
       }
       inputs.push_back(draw(arg, type, random));
     }
@@ -114,9 +124,11 @@ std::vector<Case> cases_of(const OpDef& op, TypeSet types) {
       }
       for (size_t k = 0; k < sample.inputs.size(); ++k) {
         const Arg& arg = sample.inputs[k];
-        if (arg.fixed.defined() && port_of(op, k)->type_var == lead->name && !port_of(op, k)->heterogeneous)
+        if (arg.fixed.defined() && port_of(op, k)->type_var == lead->name &&
+            !port_of(op, k)->heterogeneous)
           std::erase_if(tries, [&](DType type) { return type != arg.fixed.dtype(); });
-        if (!arg.fixed.defined() && arg.dtype != DType::undefined && port_of(op, k)->type_var == lead->name && !port_of(op, k)->heterogeneous)
+        if (!arg.fixed.defined() && arg.dtype != DType::undefined &&
+            port_of(op, k)->type_var == lead->name && !port_of(op, k)->heterogeneous)
           std::erase_if(tries, [&](DType type) { return type != arg.dtype; });
       }
     } else {
@@ -124,7 +136,8 @@ std::vector<Case> cases_of(const OpDef& op, TypeSet types) {
     }
     for (DType type : tries) {
       Case made{&op, s, &sample, type, make_inputs(op, sample.inputs, type, 1000 + s), {}};
-      for (const Arg& arg : sample.inputs) made.random.push_back(!arg.absent && !arg.fixed.defined());
+      for (const Arg& arg : sample.inputs)
+        made.random.push_back(!arg.absent && !arg.fixed.defined());
       cases.push_back(std::move(made));
     }
   }
@@ -135,7 +148,9 @@ std::string Case::str() const {
   std::string text = fmt::format("{} sample {} [", op->name, index);
   for (size_t i = 0; i < inputs.size(); ++i)
     text += fmt::format("{}{}", i ? ", " : "",
-                        inputs[i].defined() ? fmt::format("{}{}", name(inputs[i].dtype()), inputs[i].shape().str()) : "none");
+                        inputs[i].defined()
+                            ? fmt::format("{}{}", name(inputs[i].dtype()), inputs[i].shape().str())
+                            : "none");
   return text + "] " + sample->attrs.str();
 }
 
@@ -175,7 +190,8 @@ std::string difference(const Tensor& actual, const Tensor& expected, Tolerance t
   if (actual.shape() != expected.shape())
     return fmt::format("shape {} instead of {}", actual.shape().str(), expected.shape().str());
   if (actual.dtype() == DType::string)
-    return actual.to_vector<std::string>() == expected.to_vector<std::string>() ? "" : "strings differ";
+    return actual.to_vector<std::string>() == expected.to_vector<std::string>() ? ""
+                                                                                : "strings differ";
   if (!is_float(actual.dtype()) && actual.dtype() != DType::boolean) {
     const auto a = actual.to_vector<int64_t>(), e = expected.to_vector<int64_t>();
     for (size_t i = 0; i < a.size(); ++i)
@@ -192,7 +208,8 @@ std::string difference(const Tensor& actual, const Tensor& expected, Tolerance t
 }
 
 std::string difference(const TensorList& actual, const TensorList& expected) {
-  if (actual.size() != expected.size()) return fmt::format("{} outputs instead of {}", actual.size(), expected.size());
+  if (actual.size() != expected.size())
+    return fmt::format("{} outputs instead of {}", actual.size(), expected.size());
   // Outputs of mixed types are as good as the least precise of them.
   Tolerance loosest{0, 0};
   for (const Tensor& tensor : expected) {
@@ -202,7 +219,8 @@ std::string difference(const TensorList& actual, const TensorList& expected) {
   }
   for (size_t i = 0; i < actual.size(); ++i) {
     const bool is_exact = expected[i].defined() && !is_float(expected[i].dtype());
-    const std::string text = difference(actual[i], expected[i], is_exact ? Tolerance{0, 0} : loosest);
+    const std::string text =
+        difference(actual[i], expected[i], is_exact ? Tolerance{0, 0} : loosest);
     if (!text.empty()) return fmt::format("output {}: {}", i, text);
   }
   return "";

@@ -14,7 +14,8 @@ struct Case {
   const OpDef* op = nullptr;
   size_t index = 0;  // of the sample
   const Sample* sample = nullptr;
-  DType type = DType::undefined;  // of the leading type variable; undefined when all types are fixed
+  DType type =
+      DType::undefined;  // of the leading type variable; undefined when all types are fixed
   TensorList inputs;
   std::vector<bool> random;  // which inputs were drawn (the rest are fixed or absent)
 

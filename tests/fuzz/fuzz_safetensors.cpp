@@ -12,12 +12,15 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     std::uint64_t sum = 0;
     for (const auto& entry : tenon::formats::read_safetensors_header(bytes, "input").entries) {
       if (entry.offset > size || entry.bytes > size - entry.offset) std::abort();
-      if (entry.bytes != static_cast<std::uint64_t>(entry.shape.numel()) * tenon::size_of(entry.dtype)) std::abort();
+      if (entry.bytes !=
+          static_cast<std::uint64_t>(entry.shape.numel()) * tenon::size_of(entry.dtype))
+        std::abort();
       sum += entry.bytes;
     }
     if (sum > size) std::abort();
   } catch (const tenon::Error& error) {
-    if (error.kind() != tenon::ErrorKind::data && error.kind() != tenon::ErrorKind::unsupported) std::abort();
+    if (error.kind() != tenon::ErrorKind::data && error.kind() != tenon::ErrorKind::unsupported)
+      std::abort();
   }
   return 0;
 }

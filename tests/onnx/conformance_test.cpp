@@ -1,6 +1,6 @@
-// ONNX's own node tests, one case each. Those whose operators and types Tenon has must pass, but for
-// the ones in tests/onnx/exceptions.txt, which must fail: the list says what is so. Tests that need an
-// operator which is not in the catalogue are skipped, and counted at the end.
+// ONNX's own node tests, one case each. Those whose operators and types Tenon has must pass, but
+// for the ones in tests/onnx/exceptions.txt, which must fail: the list says what is so. Tests that
+// need an operator which is not in the catalogue are skipped, and counted at the end.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -9,13 +9,13 @@
 
 #include "base/file.h"
 #include "base/log.h"
-#include "test_data.h"
 #include "formats/onnx/backend_tests.h"
 #include "formats/onnx/export.h"
 #include "formats/onnx/import.h"
 #include "graph/interpreter.h"
 #include "onnx_checker.h"
 #include "runtime/dispatch.h"
+#include "test_data.h"
 
 namespace tenon::formats {
 
@@ -35,7 +35,8 @@ std::vector<std::string> suites() {
 std::vector<BackendTest> all_tests() {
   std::vector<BackendTest> tests;
   for (const std::string& suite : suites())
-    if (is_directory(suite)) std::ranges::copy(find_backend_tests(suite), std::back_inserter(tests));
+    if (is_directory(suite))
+      std::ranges::copy(find_backend_tests(suite), std::back_inserter(tests));
   return tests;
 }
 
@@ -43,14 +44,18 @@ class Summary : public ::testing::Environment {
  public:
   void SetUp() override { set_log_level(LogLevel::error); }
   void TearDown() override {
-    std::cout << "ONNX node tests: " << passed << " passed, " << excepted << " excepted, " << not_applicable
-              << " not applicable\n";
+    std::cout << "ONNX node tests: " << passed << " passed, " << excepted << " excepted, "
+              << not_applicable << " not applicable\n";
     std::vector<std::pair<size_t, std::string>> rows;
     for (const auto& [obstacle, count] : obstacles) rows.emplace_back(count, obstacle);
-    std::ranges::sort(rows, [](const auto& a, const auto& b) { return a.first != b.first ? a.first > b.first : a.second < b.second; });
-    for (const auto& [count, obstacle] : rows) std::cout << "  " << count << " need " << obstacle << "\n";
+    std::ranges::sort(rows, [](const auto& a, const auto& b) {
+      return a.first != b.first ? a.first > b.first : a.second < b.second;
+    });
+    for (const auto& [count, obstacle] : rows)
+      std::cout << "  " << count << " need " << obstacle << "\n";
     if (!refused.empty()) std::cout << "Not exportable at the default opset:\n";
-    for (const auto& [refusal, count] : refused) std::cout << "  " << count << " " << refusal << "\n";
+    for (const auto& [refusal, count] : refused)
+      std::cout << "  " << count << " " << refusal << "\n";
   }
 
   size_t passed = 0, excepted = 0, not_applicable = 0;
@@ -74,7 +79,8 @@ GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(OnnxNode);
 
 // The reference backend is pinned to these tests; what users get by default is held to them too.
 BackendResult run_on_backends(const BackendTest& test) {
-  for (const auto& [name, backend] : {std::pair("reference", Backend::reference), std::pair("default", Backend::automatic)}) {
+  for (const auto& [name, backend] :
+       {std::pair("reference", Backend::reference), std::pair("default", Backend::automatic)}) {
     const BackendScope scope(backend);
     BackendResult result = run_backend_test(test);
     if (result.verdict == BackendResult::Verdict::passed) continue;
@@ -90,7 +96,8 @@ TEST_P(OnnxNode, Agrees) {
   const auto exception = exceptions().find(test.name);
   switch (result.verdict) {
     case BackendResult::Verdict::passed:
-      EXPECT_TRUE(exception == exceptions().end()) << test.name << " passes, so it must be taken off " << kExceptions;
+      EXPECT_TRUE(exception == exceptions().end())
+          << test.name << " passes, so it must be taken off " << kExceptions;
       ++summary().passed;
       break;
     case BackendResult::Verdict::failed:
@@ -105,10 +112,12 @@ TEST_P(OnnxNode, Agrees) {
 }
 
 // The installed ONNX has a checker too, which does not know what its tests do not.
-bool is_of_installed_onnx(const BackendTest& test) { return test.folder.starts_with(suites().front()); }
+bool is_of_installed_onnx(const BackendTest& test) {
+  return test.folder.starts_with(suites().front());
+}
 
-// What was imported means the same when it is exported, at the default opset, and imported again; ONNX's
-// own checker has nothing against it.
+// What was imported means the same when it is exported, at the default opset, and imported again;
+// ONNX's own checker has nothing against it.
 TEST_P(OnnxNode, SurvivesExport) {
   const BackendTest& test = GetParam();
   if (exceptions().contains(test.name)) GTEST_SKIP() << "it does not pass at all";
@@ -117,7 +126,8 @@ TEST_P(OnnxNode, SurvivesExport) {
     try {
       const std::string bytes = export_onnx_bytes(graph);
       EXPECT_EQ(is_of_installed_onnx(test) ? objection_of_onnx(bytes) : "", "");
-      const graph::Graph again = import_onnx(std::as_bytes(std::span(bytes)), "exported " + test.name);
+      const graph::Graph again =
+          import_onnx(std::as_bytes(std::span(bytes)), "exported " + test.name);
       again.verify();
       return graph::Interpreter(again).run(inputs);
     } catch (const Error& error) {
@@ -126,7 +136,8 @@ TEST_P(OnnxNode, SurvivesExport) {
     }
   };
   const BackendResult result = run_backend_test(test, {}, run_again);
-  if (result.verdict == BackendResult::Verdict::not_applicable) GTEST_SKIP() << "needs " << result.obstacles.front();
+  if (result.verdict == BackendResult::Verdict::not_applicable)
+    GTEST_SKIP() << "needs " << result.obstacles.front();
   if (!refusal.empty()) {
     ++summary().refused[refusal.substr(0, refusal.find('\n'))];
     GTEST_SKIP() << refusal;
@@ -149,7 +160,8 @@ TEST(Exceptions, NameTestsThatExist) {
     if (!is_directory(suite)) GTEST_SKIP() << "no node tests in " << suite;
   const std::vector<BackendTest> tests = all_tests();
   for (const auto& [name, reason] : exceptions()) {
-    EXPECT_TRUE(std::ranges::any_of(tests, [&](const BackendTest& test) { return test.name == name; }))
+    EXPECT_TRUE(
+        std::ranges::any_of(tests, [&](const BackendTest& test) { return test.name == name; }))
         << kExceptions << " names " << name << ", which is no test";
     EXPECT_FALSE(reason.empty()) << kExceptions << " gives no reason for " << name;
   }

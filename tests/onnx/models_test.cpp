@@ -11,18 +11,18 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "test_data.h"
 #include "formats/onnx/backend_tests.h"
 #include "formats/onnx/import.h"
 #include "graph/interpreter.h"
 #include "tensor/npy.h"
+#include "test_data.h"
 
 namespace tenon::formats {
 
 namespace {
 
-// Of the output's largest magnitude. A network in f16 rounds to 11 bits (relative error 2^-11) after
-// every layer, in another order than the recording did: eight such roundings.
+// Of the output's largest magnitude. A network in f16 rounds to 11 bits (relative error 2^-11)
+// after every layer, in another order than the recording did: eight such roundings.
 double tolerance_of(DType type) {
   if (!is_float(type)) return 0;
   return type == DType::f16 ? 0x1p-8 : 1e-3;
@@ -45,7 +45,8 @@ const std::map<std::string, std::string>& required() {
 }
 
 Tensor read_array(const std::string& model, const Json& entry) {
-  return npy::read_file(fmt::format("{}/{}/{}", folder(), model, entry.at("file").get<std::string>()));
+  return npy::read_file(
+      fmt::format("{}/{}/{}", folder(), model, entry.at("file").get<std::string>()));
 }
 
 double largest(const Tensor& tensor) {
@@ -72,7 +73,8 @@ void run_case(const std::string& model, const graph::Graph& graph, const Json& r
     ASSERT_NE(at, graph.outputs.end()) << entry.at("name") << " is no output of the graph";
     const Tensor expected = read_array(model, entry);
     const Tolerance tolerance{0, tolerance_of(expected.dtype()) * largest(expected)};
-    const auto why = difference(outputs[static_cast<size_t>(at - graph.outputs.begin())], expected, tolerance);
+    const auto why =
+        difference(outputs[static_cast<size_t>(at - graph.outputs.begin())], expected, tolerance);
     EXPECT_FALSE(why) << entry.at("name") << ": " << *why;
   }
 }
@@ -96,16 +98,19 @@ TEST_P(OnnxModel, ComputesWhatWasRecorded) {
   ASSERT_FALSE(meta.at("cases").empty());
   for (const Json& recorded : meta.at("cases")) run_case(name, graph, recorded);
   set_log_level(level);
-  EXPECT_TRUE(HasFailure() || required().contains(name)) << name << " runs, so tests/onnx/models.txt must name it";
+  EXPECT_TRUE(HasFailure() || required().contains(name))
+      << name << " runs, so tests/onnx/models.txt must name it";
 }
 
-INSTANTIATE_TEST_SUITE_P(Recorded, OnnxModel, ::testing::ValuesIn(models()), [](const auto& model) { return model.param; });
+INSTANTIATE_TEST_SUITE_P(Recorded, OnnxModel, ::testing::ValuesIn(models()),
+                         [](const auto& model) { return model.param; });
 
 TEST(Models, AreThere) {
   if (!is_directory(folder())) GTEST_SKIP() << "no models in " << folder();
   const std::vector<std::string> names = models();
   for (const auto& [name, reason] : required())
-    EXPECT_TRUE(std::ranges::find(names, name) != names.end()) << name << " must run, but is not in " << folder();
+    EXPECT_TRUE(std::ranges::find(names, name) != names.end())
+        << name << " must run, but is not in " << folder();
 }
 
 }  // namespace

@@ -6,7 +6,8 @@
 
 namespace tenon {
 
-// Reasons by name; blank lines and those that begin with # are comments. Fails (data) on lines of another form and on names that come twice.
+// Reasons by name; blank lines and those that begin with # are comments. Fails (data) on lines of
+// another form and on names that come twice.
 std::map<std::string, std::string> read_reasons(const std::string& path);
 
 // A folder of test data outside the project: what the environment variable says, else `fallback`.

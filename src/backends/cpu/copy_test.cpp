@@ -10,8 +10,8 @@
 namespace tenon {
 namespace {
 
-TensorList on(Backend backend, const OpDef& op, std::initializer_list<Tensor> inputs, const Attrs& attrs,
-              size_t outputs) {
+TensorList on(Backend backend, const OpDef& op, std::initializer_list<Tensor> inputs,
+              const Attrs& attrs, size_t outputs) {
   const BackendScope scope(backend);
   return op.all(inputs, attrs, outputs);
 }
@@ -23,21 +23,23 @@ void expect_equal(const OpDef& op, std::initializer_list<Tensor> inputs, const A
   for (size_t i = 0; i < want.size(); ++i) {
     ASSERT_EQ(got[i].shape(), want[i].shape()) << op.name;
     ASSERT_EQ(got[i].to_vector<double>(), want[i].to_vector<double>())
-        << op.name << " of " << name(got[i].dtype()) << inputs.begin()->shape().str() << " " << attrs.str();
+        << op.name << " of " << name(got[i].dtype()) << inputs.begin()->shape().str() << " "
+        << attrs.str();
   }
 }
 
 TEST(CpuCopy, EveryElementSizeAndStride) {
   for (const DType type : {DType::u8, DType::bf16, DType::f32, DType::f64}) {
     const Tensor base = Tensor::arange(6 * 40 * 70, type).view({6, 40, 70});
-    for (const Tensor& x : {base, base.transpose(0, 2), base.transpose(1, 2), base.slice(2, 60, 3, -2),
-                            base.slice(1, 0, 1).expand({6, 40, 70})}) {
+    for (const Tensor& x : {base, base.transpose(0, 2), base.transpose(1, 2),
+                            base.slice(2, 60, 3, -2), base.slice(1, 0, 1).expand({6, 40, 70})}) {
       expect_equal(op::Transpose, {x}, {{"perm", {2, 0, 1}}});
       expect_equal(op::Concat, {x, x, x}, {{"axis", 1}});
       expect_equal(op::Split, {x}, {{"axis", 2}, {"num_outputs", 3}}, 3);
       expect_equal(op::Tile, {x, Tensor::ints({2, 1, 3})});
       expect_equal(op::Pad, {x, Tensor::ints({1, -2, 3, 0, 5, -1}), Tensor::scalar(7, type)});
-      expect_equal(op::Slice, {x, Tensor::ints({-1, 2}), Tensor::ints({0, 30}), Tensor::ints({1, 0}), Tensor::ints({-3, 1})});
+      expect_equal(op::Slice, {x, Tensor::ints({-1, 2}), Tensor::ints({0, 30}),
+                               Tensor::ints({1, 0}), Tensor::ints({-3, 1})});
       expect_equal(op::Gather, {x, Tensor::ints({1, -1, 0})}, {{"axis", 1}});
       expect_equal(op::Cast, {x}, {{"to", static_cast<int64_t>(DType::f32)}});
       expect_equal(op::Cast, {x}, {{"to", static_cast<int64_t>(DType::bf16)}});
@@ -57,7 +59,8 @@ TEST(CpuCopy, LargeTranspositions) {
 TEST(CpuCopy, GradientsOfEmbeddingsAddUp) {
   const BackendScope cpu(Backend::cpu);
   const Tensor dy = Tensor::ones({5000, 24}), indices = Tensor::zeros({5000}, DType::i64);
-  const std::vector<float> dx = op::GatherGrad(dy, indices, Tensor::ints({3, 24})).to_vector<float>();
+  const std::vector<float> dx =
+      op::GatherGrad(dy, indices, Tensor::ints({3, 24})).to_vector<float>();
   for (size_t i = 0; i < dx.size(); ++i) EXPECT_EQ(dx[i], i < 24 ? 5000 : 0) << i;
 }
 

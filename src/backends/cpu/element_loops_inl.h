@@ -58,7 +58,7 @@ HWY_INLINE void binary_case(const T* a, const T* b, T* y, size_t n, const Elemen
 // y = Op(attrs)(d, a, b)
 template <class Op, class T>
 void binary_loop(const void* const* in, void* out, size_t n, unsigned scalars,
-            const ElementAttrs& attrs) {
+                 const ElementAttrs& attrs) {
   const T* a = static_cast<const T*>(in[0]);
   const T* b = static_cast<const T*>(in[1]);
   T* y = static_cast<T*>(out);
@@ -70,7 +70,8 @@ void binary_loop(const void* const* in, void* out, size_t n, unsigned scalars,
     binary_case<Op, T, false, true>(a, b, y, n, attrs);
 }
 
-// Functors on single elements, for what vectors do not have; the compiler makes of them what it can.
+// Functors on single elements, for what vectors do not have; the compiler makes of them what it
+// can.
 template <class Op, class T, class Result>
 void scalar_binary(const void* const* in, void* out, size_t n, unsigned scalars,
                    const ElementAttrs&) {

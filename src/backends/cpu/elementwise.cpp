@@ -111,7 +111,7 @@ struct Feed {
   int64_t size = 0;     // bytes of an element in the tensor
   int64_t wide = 0;     // ... as the loop reads it
   ConvertFn convert = nullptr;
-  Walk walk;            // when neither scalar nor direct
+  Walk walk;  // when neither scalar nor direct
   // Elements far apart and too many to stay in the caches (transpositions) are first copied, tile
   // by tile, to the scratch memory; from there on the operand is direct.
   std::optional<StridedCopy> copy;
@@ -178,8 +178,8 @@ struct Chunks final : Kernel {
                            ctx.in[i], begin);
     }
     // An output that is an input too lies in the caches already.
-    const bool in_place = std::find(ctx.in, ctx.in + feeds.size(), ctx.out[0]) !=
-                          ctx.in + feeds.size();
+    const bool in_place =
+        std::find(ctx.in, ctx.in + feeds.size(), ctx.out[0]) != ctx.in + feeds.size();
     const bool streams = stream && !in_place;
     // Elsewhere a fold would write over an input that it has yet to read.
     const bool direct_out = !convert_out && !streams && !fold;
@@ -216,8 +216,8 @@ struct Chunks final : Kernel {
     if (feeds.size() == 1) std::memcpy(out, first, elements * static_cast<size_t>(out_wide));
     unsigned scalars = feeds[0].scalar ? 1 : 0;
     for (size_t i = 1; i < feeds.size(); ++i) {
-      const void* in[3] = {
-          first, fetch(ctx, i, gathers[i], at, n, buffers.values[1], buffers.raw), nullptr};
+      const void* in[3] = {first, fetch(ctx, i, gathers[i], at, n, buffers.values[1], buffers.raw),
+                           nullptr};
       if (feeds[i].scalar) scalars |= 2;
       if (scalars == 3) {  // fills: loops do not take scalars alone
         for (int64_t k = 0; k < n; ++k)

@@ -29,7 +29,7 @@ struct ElementLoop {
   // Elements worth a thread of their own.
   int64_t grain = 32768;
 };
-inline constexpr int64_t kCheapGrain = 32768;   // additions, comparisons
+inline constexpr int64_t kCheapGrain = 32768;  // additions, comparisons
 inline constexpr int64_t kCostlyGrain = 4096;  // exponentials
 
 // At most three inputs, broadcast to output 0.

@@ -39,10 +39,12 @@ void expect_alike(const OpDef& op, std::initializer_list<Tensor> inputs, const s
   const double slack = type == DType::bf16 ? 0x1p-7 : type == DType::f16 ? 0x1p-10 : 0x1p-22;
   ASSERT_EQ(got.size(), want.size()) << what;
   for (size_t i = 0; i < got.size(); ++i)
-    ASSERT_NEAR(got[i], want[i], slack * std::fabs(want[i])) << op.name << " " << what << " at " << i;
+    ASSERT_NEAR(got[i], want[i], slack * std::fabs(want[i]))
+        << op.name << " " << what << " at " << i;
 }
 
-constexpr DType kTypes[] = {DType::f32, DType::f64, DType::f16, DType::bf16, DType::i32, DType::i64};
+constexpr DType kTypes[] = {DType::f32,  DType::f64, DType::f16,
+                            DType::bf16, DType::i32, DType::i64};
 
 void check_lengths() {
   for (const DType type : kTypes) {
@@ -95,11 +97,24 @@ void check_broadcasting() {
     Shape a, b;
   };
   const Pair pairs[] = {
-      {{}, {}},           {{5}, {}},          {{}, {3, 4}},          {{3, 4}, {4}},
-      {{3, 1}, {1, 4}},   {{40, 3}, {3}},     {{3, 40}, {40}},       {{3, 40}, {3, 1}},
-      {{2, 3, 1}, {5}},   {{2, 1, 70}, {1, 3, 1}}, {{2, 3, 4, 5}, {3, 1, 1}}, {{2, 3, 40}, {1}},
-      {{600, 2}, {1, 2}}, {{1, 1, 1}, {1}},   {{0, 3}, {3}},         {{1000, 1}, {1, 3}},
-      {{7, 300}, {7, 1}}, {{4, 1, 6, 1}, {5, 1, 7}},
+      {{}, {}},
+      {{5}, {}},
+      {{}, {3, 4}},
+      {{3, 4}, {4}},
+      {{3, 1}, {1, 4}},
+      {{40, 3}, {3}},
+      {{3, 40}, {40}},
+      {{3, 40}, {3, 1}},
+      {{2, 3, 1}, {5}},
+      {{2, 1, 70}, {1, 3, 1}},
+      {{2, 3, 4, 5}, {3, 1, 1}},
+      {{2, 3, 40}, {1}},
+      {{600, 2}, {1, 2}},
+      {{1, 1, 1}, {1}},
+      {{0, 3}, {3}},
+      {{1000, 1}, {1, 3}},
+      {{7, 300}, {7, 1}},
+      {{4, 1, 6, 1}, {5, 1, 7}},
   };
   for (const DType type : kTypes) {
     for (const Pair& pair : pairs) {
@@ -133,7 +148,8 @@ void check_strides() {
     check(x.slice(3, 1, 9, 2), y.slice(3, 0, 8, 2), "every second");
     check(x.slice(2, 7, 0, -1), y.slice(2, 0, 7), "backwards");
     check(x.slice(1, 0, 1).expand({6, 7, 8, 9}), y, "expanded");
-    check(x.slice(3, 0, 1).expand({6, 7, 8, 9}), y.slice(3, 1, 2).expand({6, 7, 8, 9}), "expanded along the last");
+    check(x.slice(3, 0, 1).expand({6, 7, 8, 9}), y.slice(3, 1, 2).expand({6, 7, 8, 9}),
+          "expanded along the last");
     check(x.permute({0, 3, 1, 2}), random({9, 1, 1}, type, 3), "channels-last and one a channel");
   }
 }
@@ -149,7 +165,8 @@ TEST(CpuElementwise, KeepsChannelsLast) {
 
 TEST(CpuElementwise, LargeResultsAndAnyThreadCount) {
   // Enough to be streamed past the caches.
-  const auto n = static_cast<int64_t>(std::min(cpu::stream_threshold() / sizeof(float), size_t{64} << 20)) + 5;
+  const auto n =
+      static_cast<int64_t>(std::min(cpu::stream_threshold() / sizeof(float), size_t{64} << 20)) + 5;
   const BackendScope cpu(Backend::cpu);
   Tensor x = Tensor::empty({n});
   for (int64_t i = 0; i < n; ++i) x.data<float>()[i] = static_cast<float>(i % 1021) - 500;
@@ -160,7 +177,8 @@ TEST(CpuElementwise, LargeResultsAndAnyThreadCount) {
     for (int64_t i = 0; i < n; ++i)
       ASSERT_EQ(y.data<float>()[i], x.data<float>()[i] + 1) << i << " with " << threads;
     for (int64_t i = 1; i < n; ++i)
-      ASSERT_EQ(z.data<float>()[i - 1], std::max(x.data<float>()[i], 0.0F)) << i << " with " << threads;
+      ASSERT_EQ(z.data<float>()[i - 1], std::max(x.data<float>()[i], 0.0F))
+          << i << " with " << threads;
   }
   set_thread_count(before);
 }

@@ -43,8 +43,8 @@ template <class D, class V = hn::Vec<D>>
 HWY_INLINE V expm1_of_rest(D d, V x, V n) {
   V r = hn::NegMulAdd(n, hn::Set(d, 0.693359375F), x);
   r = hn::NegMulAdd(n, hn::Set(d, -2.12194440e-4F), r);
-  const V p = polynomial(d, r, 0.499999934F, 0.166665206F, 0.041668388F, 8.36871688e-3F,
-                         1.38145996e-3F);
+  const V p =
+      polynomial(d, r, 0.499999934F, 0.166665206F, 0.041668388F, 8.36871688e-3F, 1.38145996e-3F);
   return hn::MulAdd(hn::Mul(r, r), p, r);
 }
 template <class D, class V = hn::Vec<D>>
@@ -57,8 +57,8 @@ HWY_INLINE V exp_reduced(D d, V x, V& n) {
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE V power_of_two(D d, V n) {
   const hn::RebindToSigned<D> di;
-  return hn::BitCast(
-      d, hn::ShiftLeft<23>(hn::Add(hn::ConvertTo(di, n), hn::Set(di, int32_t{127}))));
+  return hn::BitCast(d,
+                     hn::ShiftLeft<23>(hn::Add(hn::ConvertTo(di, n), hn::Set(di, int32_t{127}))));
 }
 
 // e^x for x in [-87.3, 88]: 1 ULP. Adding 1.5*2^23 rounds to an integer, which then stands in the
@@ -69,8 +69,7 @@ HWY_INLINE V exp_bounded(D d, V x) {
   const V magic = hn::Set(d, 0x1.8p23F);
   const V shifted = hn::MulAdd(x, hn::Set(d, 1.44269504F), magic);
   const V e = hn::Add(hn::Set(d, 1.0F), expm1_of_rest(d, x, hn::Sub(shifted, magic)));
-  return hn::BitCast(
-      d, hn::Add(hn::BitCast(di, e), hn::ShiftLeft<23>(hn::BitCast(di, shifted))));
+  return hn::BitCast(d, hn::Add(hn::BitCast(di, e), hn::ShiftLeft<23>(hn::BitCast(di, shifted))));
 }
 
 // e^x for x <= 0: 1 ULP above -87.3, 0 below. What softmax needs.
@@ -122,8 +121,8 @@ HWY_INLINE V log(D d, V x) {
   const V zero = hn::Zero(d);
   const V infinity = hn::Set(d, std::numeric_limits<float>::infinity());
   const V nan = hn::Set(d, std::numeric_limits<float>::quiet_NaN());
-  const V special = hn::IfThenElse(hn::Eq(x, zero), hn::Neg(infinity),
-                                   hn::IfThenElse(hn::Lt(x, zero), nan, x));
+  const V special =
+      hn::IfThenElse(hn::Eq(x, zero), hn::Neg(infinity), hn::IfThenElse(hn::Lt(x, zero), nan, x));
   return hn::IfThenElse(hn::And(hn::Gt(x, zero), hn::Lt(x, infinity)), y, special);
 }
 

@@ -64,9 +64,11 @@ std::vector<Bound> bounds() {
 double ulps_between(double exact, float got) {
   if (std::isnan(exact)) return std::isnan(got) ? 0 : HUGE_VAL;
   const auto nearest = static_cast<float>(exact);
-  if (nearest == got || (std::isinf(nearest) && std::isinf(got) && (nearest > 0) == (got > 0))) return 0;
+  if (nearest == got || (std::isinf(nearest) && std::isinf(got) && (nearest > 0) == (got > 0)))
+    return 0;
   const float size = std::min(std::fabs(nearest), kMost);
-  const double ulp = static_cast<double>(std::nextafter(size, HUGE_VALF)) - static_cast<double>(size);
+  const double ulp =
+      static_cast<double>(std::nextafter(size, HUGE_VALF)) - static_cast<double>(size);
   return std::fabs(exact - static_cast<double>(got)) / (std::isinf(ulp) ? 0x1p104 : ulp);
 }
 
@@ -96,7 +98,8 @@ void check_bounds() {
   for (const Bound& bound : bounds()) {
     const std::vector<float> x = floats_between(bound.low, bound.high, 100'000);
     const Tensor y = (*bound.op)(
-        Tensor::from<float>(std::span<const float>(x), {static_cast<int64_t>(x.size())}), bound.attrs);
+        Tensor::from<float>(std::span<const float>(x), {static_cast<int64_t>(x.size())}),
+        bound.attrs);
     const float* got = y.data<float>();
     double worst = 0;
     float worst_x = 0;
@@ -118,11 +121,12 @@ TEST(CpuMath, KeepsItsErrorBounds) { cpu::on_every_target(check_bounds); }
 
 void check_pow() {
   const BackendScope cpu(Backend::cpu);
-  for (const float exponent : {0.0F, 0.5F, -0.5F, 1.0F, -1.0F, 2.0F, 3.0F, 2.2F, -7.0F, 11.0F, 0.001F}) {
+  for (const float exponent :
+       {0.0F, 0.5F, -0.5F, 1.0F, -1.0F, 2.0F, 3.0F, 2.2F, -7.0F, 11.0F, 0.001F}) {
     const std::vector<float> x = floats_between(-100, 1e30F, 50'000);
-    const Tensor y = op::Pow(
-        Tensor::from<float>(std::span<const float>(x), {static_cast<int64_t>(x.size())}),
-        Tensor::scalar(exponent));
+    const Tensor y =
+        op::Pow(Tensor::from<float>(std::span<const float>(x), {static_cast<int64_t>(x.size())}),
+                Tensor::scalar(exponent));
     for (size_t i = 0; i < x.size(); ++i)
       ASSERT_LE(ulps_between(std::pow(static_cast<double>(x[i]), static_cast<double>(exponent)),
                              y.data<float>()[i]),
@@ -135,8 +139,8 @@ TEST(CpuMath, PowIsWithinOneUlp) { cpu::on_every_target(check_pow); }
 void check_special_pow() {
   const BackendScope cpu(Backend::cpu);
   const float inf = HUGE_VALF, nan = NAN;
-  const std::vector<float> values{0.0F, -0.0F, 1.0F, -1.0F, 0.5F, -0.5F, 2.0F, -2.0F, 3.0F,
-                                  -3.0F, 1e-40F, inf, -inf, nan, 1e30F, -1e30F, 2.5F, -2.5F};
+  const std::vector<float> values{0.0F,  -0.0F,  1.0F, -1.0F, 0.5F, -0.5F, 2.0F,   -2.0F, 3.0F,
+                                  -3.0F, 1e-40F, inf,  -inf,  nan,  1e30F, -1e30F, 2.5F,  -2.5F};
   const auto n = static_cast<int64_t>(values.size());
   const Tensor x = Tensor::from<float>(std::span<const float>(values), {n, 1});
   const Tensor y = Tensor::from<float>(std::span<const float>(values), {1, n});

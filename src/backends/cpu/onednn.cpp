@@ -36,7 +36,9 @@ dnnl::memory::data_type onednn_type(DType type) {
 dnnl::memory::desc desc_of(DType type, const Shape& shape, const Shape& strides) {
   return {dims_of(shape), onednn_type(type), dims_of(strides)};
 }
-dnnl::memory::desc desc_of(const TensorSpec& spec) { return desc_of(spec.dtype, spec.shape, spec.strides); }
+dnnl::memory::desc desc_of(const TensorSpec& spec) {
+  return desc_of(spec.dtype, spec.shape, spec.strides);
+}
 
 Shape channels_last(const Shape& shape) {
   Shape strides(shape.rank(), 1);
@@ -55,7 +57,8 @@ void set_channels_last(TensorSpec& output) {
   if (output.contiguous) output.strides = output.shape.row_major_strides();
 }
 
-OneDnnKernel::BufferId OneDnnKernel::add_buffer(const dnnl::memory::desc& desc, Place place, size_t at) {
+OneDnnKernel::BufferId OneDnnKernel::add_buffer(const dnnl::memory::desc& desc, Place place,
+                                                size_t at) {
   buffers_.push_back({desc, place, at});
   return buffers_.size() - 1;
 }
@@ -76,18 +79,21 @@ OneDnnKernel::BufferId OneDnnKernel::as(BufferId from, const dnnl::memory::desc&
 void OneDnnKernel::reorder(BufferId from, BufferId to) {
   dnnl::primitive_attr attr;
   attr.set_scratchpad_mode(dnnl::scratchpad_mode::user);
-  const dnnl::reorder::primitive_desc desc(onednn_engine(), buffers_[from].desc, onednn_engine(), buffers_[to].desc, attr);
+  const dnnl::reorder::primitive_desc desc(onednn_engine(), buffers_[from].desc, onednn_engine(),
+                                           buffers_[to].desc, attr);
   add(dnnl::reorder(desc), desc.scratchpad_desc(), {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}});
 }
 
-void OneDnnKernel::add(const dnnl::primitive& primitive, const dnnl::memory::desc& scratchpad, Arguments arguments) {
+void OneDnnKernel::add(const dnnl::primitive& primitive, const dnnl::memory::desc& scratchpad,
+                       Arguments arguments) {
   if (scratchpad.get_size() > 0) arguments.emplace_back(DNNL_ARG_SCRATCHPAD, temporary(scratchpad));
   steps_.push_back({primitive, std::move(arguments)});
 }
 
 std::unique_ptr<OneDnnKernel::Bound> OneDnnKernel::bind() const {
   auto bound = std::make_unique<Bound>();
-  for (const Buffer& buffer : buffers_) bound->memories.emplace_back(buffer.desc, onednn_engine(), nullptr);
+  for (const Buffer& buffer : buffers_)
+    bound->memories.emplace_back(buffer.desc, onednn_engine(), nullptr);
   for (const Step& step : steps_) {
     std::vector<dnnl_exec_arg_t>& list = bound->arguments.emplace_back();
     for (const auto& [arg, id] : step.arguments) list.push_back({arg, bound->memories[id].get()});
@@ -105,9 +111,11 @@ void OneDnnKernel::execute(Bound& bound, const RunContext& ctx) const {
   }
   for (size_t s = 0; s < steps_.size(); ++s) {
     const auto& arguments = bound.arguments[s];
-    const dnnl_status_t status = dnnl_primitive_execute(steps_[s].primitive.get(), stream().get(),
-                                                        static_cast<int>(arguments.size()), arguments.data());
-    TENON_BUG_IF(status != dnnl_success, "oneDNN failed to execute a primitive: status {}", static_cast<int>(status));
+    const dnnl_status_t status =
+        dnnl_primitive_execute(steps_[s].primitive.get(), stream().get(),
+                               static_cast<int>(arguments.size()), arguments.data());
+    TENON_BUG_IF(status != dnnl_success, "oneDNN failed to execute a primitive: status {}",
+                 static_cast<int>(status));
   }
 }
 

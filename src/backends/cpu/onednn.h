@@ -30,14 +30,19 @@ class OneDnnKernel final : public Kernel {
   using BufferId = size_t;
   using Arguments = std::vector<std::pair<int, BufferId>>;  // DNNL_ARG_*
 
-  BufferId input(size_t port, const dnnl::memory::desc& desc) { return add_buffer(desc, Place::input, port); }
-  BufferId output(size_t port, const dnnl::memory::desc& desc) { return add_buffer(desc, Place::output, port); }
+  BufferId input(size_t port, const dnnl::memory::desc& desc) {
+    return add_buffer(desc, Place::input, port);
+  }
+  BufferId output(size_t port, const dnnl::memory::desc& desc) {
+    return add_buffer(desc, Place::output, port);
+  }
   BufferId temporary(const dnnl::memory::desc& desc);
   // The contents of `from` in another layout: itself when that is the same.
   BufferId as(BufferId from, const dnnl::memory::desc& desc);
   void reorder(BufferId from, BufferId to);
   // A step; its scratchpad (user mode) is provided.
-  void add(const dnnl::primitive& primitive, const dnnl::memory::desc& scratchpad, Arguments arguments);
+  void add(const dnnl::primitive& primitive, const dnnl::memory::desc& scratchpad,
+           Arguments arguments);
 
   void run(const RunContext& ctx) const override;
 

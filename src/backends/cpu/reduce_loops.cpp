@@ -6,8 +6,8 @@
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "backends/cpu/reduce_loops.cpp"
-#include "backends/cpu/simd.h"
 #include "backends/cpu/math_inl.h"
+#include "backends/cpu/simd.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace tenon::cpu::HWY_NAMESPACE {
@@ -19,28 +19,42 @@ constexpr float kInfinity = std::numeric_limits<float>::infinity();
 struct SumFold {
   static constexpr float kNeutral = 0;
   template <class D, class V>
-  static HWY_INLINE V map(D, V x, V) { return x; }
+  static HWY_INLINE V map(D, V x, V) {
+    return x;
+  }
   template <class D, class V>
-  static HWY_INLINE V combine(D, V a, V b) { return hn::Add(a, b); }
+  static HWY_INLINE V combine(D, V a, V b) {
+    return hn::Add(a, b);
+  }
   template <class D, class V>
-  static HWY_INLINE float total(D d, V acc) { return hn::GetLane(hn::SumOfLanes(d, acc)); }
+  static HWY_INLINE float total(D d, V acc) {
+    return hn::GetLane(hn::SumOfLanes(d, acc));
+  }
 };
 struct AbsFold : SumFold {
   template <class D, class V>
-  static HWY_INLINE V map(D, V x, V) { return hn::Abs(x); }
+  static HWY_INLINE V map(D, V x, V) {
+    return hn::Abs(x);
+  }
 };
 struct SquareFold : SumFold {
   template <class D, class V>
-  static HWY_INLINE V map(D, V x, V) { return hn::Mul(x, x); }
+  static HWY_INLINE V map(D, V x, V) {
+    return hn::Mul(x, x);
+  }
 };
 struct ExpFold : SumFold {  // the shift is the maximum, so x - shift <= 0
   template <class D, class V>
-  static HWY_INLINE V map(D d, V x, V shift) { return exp_nonpositive(d, hn::Sub(x, shift)); }
+  static HWY_INLINE V map(D d, V x, V shift) {
+    return exp_nonpositive(d, hn::Sub(x, shift));
+  }
 };
 struct MaxFold {  // NaN wins: vector maxima of x86 give the second operand where either is NaN
   static constexpr float kNeutral = -kInfinity;
   template <class D, class V>
-  static HWY_INLINE V map(D, V x, V) { return x; }
+  static HWY_INLINE V map(D, V x, V) {
+    return x;
+  }
   template <class D, class V>
   static HWY_INLINE V combine(D, V acc, V x) {
     return hn::IfThenElse(hn::IsNaN(x), x, hn::Max(x, acc));
@@ -54,7 +68,9 @@ struct MaxFold {  // NaN wins: vector maxima of x86 give the second operand wher
 struct MinFold {
   static constexpr float kNeutral = kInfinity;
   template <class D, class V>
-  static HWY_INLINE V map(D, V x, V) { return x; }
+  static HWY_INLINE V map(D, V x, V) {
+    return x;
+  }
   template <class D, class V>
   static HWY_INLINE V combine(D, V acc, V x) {
     return hn::IfThenElse(hn::IsNaN(x), x, hn::Min(x, acc));
@@ -82,8 +98,7 @@ Wide run_f32(const void* data, size_t n, double shift) {
     c = F::combine(d, c, F::map(d, hn::LoadU(d, x + i + 2 * lanes), offset));
     e = F::combine(d, e, F::map(d, hn::LoadU(d, x + i + 3 * lanes), offset));
   }
-  for (; i + lanes <= n; i += lanes)
-    a = F::combine(d, a, F::map(d, hn::LoadU(d, x + i), offset));
+  for (; i + lanes <= n; i += lanes) a = F::combine(d, a, F::map(d, hn::LoadU(d, x + i), offset));
   if (i < n) {
     const V rest = F::map(d, load_part(d, x + i, n - i), offset);
     b = F::combine(d, b, hn::IfThenElse(hn::FirstN(d, n - i), rest, hn::Set(d, F::kNeutral)));
@@ -93,8 +108,8 @@ Wide run_f32(const void* data, size_t n, double shift) {
 }
 
 template <class F, bool kShifted = false>
-void columns_f32(const void* data, int64_t stride, size_t rows, size_t columns,
-                 const double* shift, void* result) {
+void columns_f32(const void* data, int64_t stride, size_t rows, size_t columns, const double* shift,
+                 void* result) {
   const Tag<float> d;
   using V = hn::Vec<Tag<float>>;
   const size_t lanes = hn::Lanes(d);
@@ -164,7 +179,8 @@ constexpr W neutral_plain() {
   if constexpr (kFold == Fold::prod) return 1;
   if constexpr (kFold == Fold::max)
     return Limits::has_infinity ? -Limits::infinity() : Limits::lowest();
-  if constexpr (kFold == Fold::min) return Limits::has_infinity ? Limits::infinity() : Limits::max();
+  if constexpr (kFold == Fold::min)
+    return Limits::has_infinity ? Limits::infinity() : Limits::max();
   return 0;
 }
 
@@ -179,8 +195,7 @@ Wide run_plain(const void* data, size_t n, double) {
   for (; i + 8 <= n; i += 8)
     for (size_t k = 0; k < 8; ++k) acc[k] = combine_plain<kFold, W, T>(acc[k], x[i + k]);
   for (; i < n; ++i) acc[0] = combine_plain<kFold, W, T>(acc[0], x[i]);
-  constexpr Fold kAgain =
-      kFold == Fold::sum_abs || kFold == Fold::sum_square ? Fold::sum : kFold;
+  constexpr Fold kAgain = kFold == Fold::sum_abs || kFold == Fold::sum_square ? Fold::sum : kFold;
   for (size_t k = 1; k < 8; ++k) acc[0] = combine_plain<kAgain, W, W>(acc[0], acc[k]);
   if constexpr (std::is_integral_v<T>)
     return {.i = acc[0]};

@@ -31,7 +31,8 @@ class WidenedRow {
   }
   void write(void* base, int64_t at, size_t count) {
     if (!narrow_) return;
-    narrow_(buffer_.data(), static_cast<std::byte*>(base) + at * static_cast<int64_t>(size_), count);
+    narrow_(buffer_.data(), static_cast<std::byte*>(base) + at * static_cast<int64_t>(size_),
+            count);
   }
 
  private:

@@ -66,8 +66,9 @@ HWY_INLINE float row_max(const float* x, size_t n) {
     nan = hn::Or(hn::Or(nan, unordered(v0, v1)), unordered(v2, v3));
   }
   for (; i < n; i += lanes) {
-    const V v = i + lanes <= n ? hn::LoadU(d, x + i)
-                               : hn::IfThenElse(hn::FirstN(d, n - i), load_part(d, x + i, n - i), a);
+    const V v = i + lanes <= n
+                    ? hn::LoadU(d, x + i)
+                    : hn::IfThenElse(hn::FirstN(d, n - i), load_part(d, x + i, n - i), a);
     a = hn::Max(v, a);
     nan = hn::Or(nan, unordered(v, v));
   }
@@ -77,7 +78,8 @@ HWY_INLINE float row_max(const float* x, size_t n) {
   return hn::GetLane(hn::MaxOfLanes(d, hn::Max(hn::Max(a, b), hn::Max(c, e))));
 }
 
-// out[i] = term(x[i], y[i]) where kStore, and the sum of the terms; runs of 1024 are added in double.
+// out[i] = term(x[i], y[i]) where kStore, and the sum of the terms; runs of 1024 are added in
+// double.
 template <bool kStore, class Term>
 HWY_INLINE double row_sum(const float* x, const float* y, float* out, size_t n, const Term& term) {
   const D d;

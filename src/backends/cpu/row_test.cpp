@@ -1,5 +1,5 @@
-// Kernels that work along axes: every pattern of reduced axes, sums that lose nothing, the same bits
-// for any number of threads, and lengths around the width of a vector.
+// Kernels that work along axes: every pattern of reduced axes, sums that lose nothing, the same
+// bits for any number of threads, and lengths around the width of a vector.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -54,15 +54,32 @@ void check_patterns() {
     std::vector<int64_t> axes;
   };
   const Case cases[] = {
-      {{}, {}},          {{7}, {0}},            {{70}, {0}},           {{5, 6}, {0}},
-      {{5, 6}, {1}},     {{5, 70}, {0}},        {{70, 5}, {0}},        {{5, 6}, {0, 1}},
-      {{3, 4, 5}, {1}},  {{3, 4, 5}, {0, 2}},   {{3, 1, 5}, {1}},      {{2, 3, 4, 5}, {0, 2}},
-      {{2, 3, 4, 5}, {1, 3}}, {{2, 3, 4, 33}, {0, 2}}, {{200, 37}, {0}}, {{1, 1}, {0}},
-      {{3, 1500}, {0}},  {{300, 1100}, {0}},    {{9, 5000}, {1}},      {{2, 90'000}, {1}},
-      {{90'000, 3}, {0}}, {{2, 40'000, 2}, {1}},
+      {{}, {}},
+      {{7}, {0}},
+      {{70}, {0}},
+      {{5, 6}, {0}},
+      {{5, 6}, {1}},
+      {{5, 70}, {0}},
+      {{70, 5}, {0}},
+      {{5, 6}, {0, 1}},
+      {{3, 4, 5}, {1}},
+      {{3, 4, 5}, {0, 2}},
+      {{3, 1, 5}, {1}},
+      {{2, 3, 4, 5}, {0, 2}},
+      {{2, 3, 4, 5}, {1, 3}},
+      {{2, 3, 4, 33}, {0, 2}},
+      {{200, 37}, {0}},
+      {{1, 1}, {0}},
+      {{3, 1500}, {0}},
+      {{300, 1100}, {0}},
+      {{9, 5000}, {1}},
+      {{2, 90'000}, {1}},
+      {{90'000, 3}, {0}},
+      {{2, 40'000, 2}, {1}},
   };
-  const OpDef* ops[] = {&op::ReduceSum, &op::ReduceMean, &op::ReduceMax,       &op::ReduceMin,
-                        &op::ReduceL1,  &op::ReduceL2,   &op::ReduceSumSquare, &op::ReduceLogSumExp};
+  const OpDef* ops[] = {&op::ReduceSum,       &op::ReduceMean,     &op::ReduceMax,
+                        &op::ReduceMin,       &op::ReduceL1,       &op::ReduceL2,
+                        &op::ReduceSumSquare, &op::ReduceLogSumExp};
   for (const Case& each : cases) {
     const Tensor x = random(each.shape), axes = Tensor::ints(each.axes);
     // Terms of both signs: the error is one of their number, not of their sum.
@@ -75,8 +92,9 @@ void check_patterns() {
       const Tensor y = random(each.shape, type);
       const double slack = type == DType::bf16 ? 0x1p-7 : type == DType::f16 ? 0x1p-10 : 1e-12;
       for (const OpDef* op : {&op::ReduceSum, &op::ReduceMax})
-        expect_close([&] { return TensorList{(*op)(y, axes)}; }, slack,
-                     fmt::format("{} of {}{} over {}", op->name, name(type), each.shape.str(), axes.str()));
+        expect_close(
+            [&] { return TensorList{(*op)(y, axes)}; }, slack,
+            fmt::format("{} of {}{} over {}", op->name, name(type), each.shape.str(), axes.str()));
     }
   }
 }
@@ -126,10 +144,23 @@ void check_lengths() {
     expect_close([&] { return TensorList{op::LogSoftmaxGrad(dy, x)}; }, 4e-6, what);
     expect_close([&] { return TensorList{op::LogSoftmaxGrad(dy, x, {{"axis", 0}})}; }, 4e-6, what);
     expect_close([&] { return op::LayerNormalization.all({x, scale, bias}, {}, 3); }, 2e-6, what);
-    expect_close([&] { return op::LayerNormalizationGrad.all({dy, x, scale}, {}, 3); }, n == 1 ? 1e-2 : 1e-4, what);
+    expect_close(
+        [&] {
+          return op::LayerNormalizationGrad.all({dy, x, scale}, {}, 3);
+        },
+        n == 1 ? 1e-2 : 1e-4, what);
     expect_close([&] { return op::SoftmaxCrossEntropyLoss.all({x, labels}, {}, 2); }, 1e-6, what);
-    expect_close([&] { return op::SoftmaxCrossEntropyLossGrad.all({Tensor::scalar(2), x, labels, scale}, {{"reduction", "sum"}}); }, 2e-6, what);
-    expect_close([&] { return TensorList{op::ArgMax(x, {{"axis", 1}}), op::ArgMin(x, {{"axis", 1}})}; }, 0, what);
+    expect_close(
+        [&] {
+          return op::SoftmaxCrossEntropyLossGrad.all({Tensor::scalar(2), x, labels, scale},
+                                                     {{"reduction", "sum"}});
+        },
+        2e-6, what);
+    expect_close(
+        [&] {
+          return TensorList{op::ArgMax(x, {{"axis", 1}}), op::ArgMin(x, {{"axis", 1}})};
+        },
+        0, what);
   }
 }
 TEST(CpuRows, LengthsAroundAVector) { cpu::on_every_target(check_lengths); }
@@ -140,14 +171,19 @@ void check_16_bits() {
     const Tensor x = random({3, 50}, type), scale = random({50}, type, 2);
     const double slack = type == DType::bf16 ? 0x1p-7 : 0x1p-10;
     expect_close([&] { return TensorList{op::Softmax(x), op::LogSoftmax(x)}; }, slack, "softmax");
-    expect_close([&] { return op::LayerNormalization.all({x, scale, scale}, {}, 3); }, slack, "normalised");
+    expect_close(
+        [&] {
+          return op::LayerNormalization.all({x, scale, scale}, {}, 3);
+        },
+        slack, "normalised");
   }
 }
 TEST(CpuRows, SixteenBitFloats) { cpu::on_every_target(check_16_bits); }
 
 TEST(CpuRows, TheSameBitsForAnyNumberOfThreads) {
   const BackendScope cpu(Backend::cpu);
-  const Tensor x = random({300, 700}), scale = random({700}), labels = Tensor::zeros({300}, DType::i64);
+  const Tensor x = random({300, 700}), scale = random({700}),
+               labels = Tensor::zeros({300}, DType::i64);
   const Tensor indices = Tensor::arange(2000).to(DType::i64);
   const auto all = [&] {
     manual_seed(7);
@@ -167,7 +203,8 @@ TEST(CpuRows, TheSameBitsForAnyNumberOfThreads) {
     set_thread_count(threads);
     const TensorList many = all();
     for (size_t i = 0; i < one.size(); ++i)
-      EXPECT_EQ(one[i].to_vector<double>(), many[i].to_vector<double>()) << threads << " threads, result " << i;
+      EXPECT_EQ(one[i].to_vector<double>(), many[i].to_vector<double>())
+          << threads << " threads, result " << i;
   }
   set_thread_count(before);
 }
@@ -200,7 +237,8 @@ void check_steps() {
     std::vector<Tensor> out{p.clone(), m.clone(), v.clone()};
     const Tensor* inputs[] = {&lr, &step, &out[0], &g, &out[1], &out[2]};
     apply_into(op::AdamStep, inputs, attrs, out);
-    for (size_t i = 0; i < 3; ++i) EXPECT_EQ(out[i].to_vector<float>(), want[i].to_vector<float>()) << n;
+    for (size_t i = 0; i < 3; ++i)
+      EXPECT_EQ(out[i].to_vector<float>(), want[i].to_vector<float>()) << n;
   }
 }
 TEST(CpuSteps, InPlaceAndLong) { cpu::on_every_target(check_steps); }

@@ -5,8 +5,8 @@
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "backends/cpu/rows.cpp"
-#include "backends/cpu/simd.h"
 #include <hwy/cache_control.h>
+#include "backends/cpu/simd.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace tenon::cpu::HWY_NAMESPACE {
@@ -66,8 +66,8 @@ void f32_to_bf16(const void* from, void* to, size_t count) {
   for (; i + hn::Lanes(d) <= count; i += hn::Lanes(d)) {
     const auto u = hn::LoadU(d, wide + i);
     const auto top = hn::ShiftRight<16>(u);
-    const auto rounded = hn::ShiftRight<16>(
-        hn::Add(u, hn::Add(hn::Set(d, uint32_t{0x7fff}), hn::And(top, one))));
+    const auto rounded =
+        hn::ShiftRight<16>(hn::Add(u, hn::Add(hn::Set(d, uint32_t{0x7fff}), hn::And(top, one))));
     const auto magnitude = hn::And(u, hn::Set(d, uint32_t{0x7fffffff}));
     const auto nan = hn::Gt(hn::BitCast(di, magnitude), hn::Set(di, int32_t{0x7f800000}));
     const auto quiet = hn::Or(top, hn::Set(d, uint32_t{0x40}));

@@ -13,12 +13,13 @@
 //
 //   #if HWY_ONCE
 //   namespace tenon::cpu {
-//   HWY_EXPORT(scale);   // HWY_DYNAMIC_DISPATCH(scale) is the best one's address: take it in prepare
+//   HWY_EXPORT(scale);   // HWY_DYNAMIC_DISPATCH(scale) is the best one's address: take it in
+//   prepare
 //   }
 //   #endif
 //
-// Code between the two HWY_ macros uses functors, not lambdas: Clang does not give those the target.
-// No include guard: it is included once a target.
+// Code between the two HWY_ macros uses functors, not lambdas: Clang does not give those the
+// target. No include guard: it is included once a target.
 #if defined(__x86_64__) && !defined(HWY_BASELINE_TARGETS)
 // Every x86-64 processor since 2008 has SSE4, so no code is made for less.
 #define HWY_BASELINE_TARGETS HWY_SSE4

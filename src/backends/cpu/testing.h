@@ -21,7 +21,8 @@ template <class Body>
 void on_every_target(Body&& body) {
 #ifdef __x86_64__
   // Those that simd.h compiles for.
-  for (int64_t rest = hwy::SupportedTargets() & (HWY_SSE4 | HWY_AVX2 | HWY_AVX3); rest != 0; rest &= rest - 1) {
+  for (int64_t rest = hwy::SupportedTargets() & (HWY_SSE4 | HWY_AVX2 | HWY_AVX3); rest != 0;
+       rest &= rest - 1) {
     const int64_t target = rest & -rest;
     SCOPED_TRACE(hwy::TargetName(target));
     use_target(target);

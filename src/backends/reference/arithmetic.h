@@ -93,7 +93,8 @@ bool less(Wide a, Wide b) {
   return a < b || (b != b && a == a);
 }
 
-// A double as Wide: what does not fit becomes the nearest that does, and for integers NaN becomes 0.
+// A double as Wide: what does not fit becomes the nearest that does, and for integers NaN becomes
+// 0.
 template <class Wide>
 Wide from_double(double value) {
   if constexpr (std::is_same_v<Wide, double>) {

@@ -35,22 +35,28 @@ std::optional<AttrValue> read_attribute(const ::onnx::AttributeProto& proto, Ext
     case Type::INT: return AttrValue(int64_t{proto.i()});
     case Type::FLOAT: return AttrValue(static_cast<double>(proto.f()));
     case Type::STRING: return AttrValue(proto.s());
-    case Type::INTS: return AttrValue(std::vector<int64_t>(proto.ints().begin(), proto.ints().end()));
-    case Type::FLOATS: return AttrValue(std::vector<double>(proto.floats().begin(), proto.floats().end()));
-    case Type::STRINGS: return AttrValue(std::vector<std::string>(proto.strings().begin(), proto.strings().end()));
+    case Type::INTS:
+      return AttrValue(std::vector<int64_t>(proto.ints().begin(), proto.ints().end()));
+    case Type::FLOATS:
+      return AttrValue(std::vector<double>(proto.floats().begin(), proto.floats().end()));
+    case Type::STRINGS:
+      return AttrValue(std::vector<std::string>(proto.strings().begin(), proto.strings().end()));
     case Type::TENSOR:
-      return AttrValue(read_tensor(proto.t(), external, fmt::format("attribute {} of {}", proto.name(), where)));
+      return AttrValue(
+          read_tensor(proto.t(), external, fmt::format("attribute {} of {}", proto.name(), where)));
     case Type::GRAPH:
     case Type::GRAPHS:
-      fail(ErrorKind::unsupported, "{}: attribute {} holds a graph; Tenon does not import operators with subgraphs",
-           where, proto.name());
+      fail(ErrorKind::unsupported,
+           "{}: attribute {} holds a graph; Tenon does not import operators with subgraphs", where,
+           proto.name());
     default:
-      fail(ErrorKind::unsupported, "{}: attribute {} is of a kind that Tenon does not import ({})", where,
-           proto.name(), static_cast<int>(proto.type()));
+      fail(ErrorKind::unsupported, "{}: attribute {} is of a kind that Tenon does not import ({})",
+           where, proto.name(), static_cast<int>(proto.type()));
   }
 }
 
-void write_attribute(const Attr& attr, const AttrSpec* spec, ::onnx::AttributeProto& proto, std::string_view where) {
+void write_attribute(const Attr& attr, const AttrSpec* spec, ::onnx::AttributeProto& proto,
+                     std::string_view where) {
   proto.set_name(attr.name);
   const auto wants = [&](AttrType type) { return spec && spec->type == type; };
   if (const auto* i = std::get_if<int64_t>(&attr.value)) {
@@ -69,7 +75,9 @@ void write_attribute(const Attr& attr, const AttrSpec* spec, ::onnx::AttributePr
     proto.set_s(*s);
   } else if (const auto* ints = std::get_if<std::vector<int64_t>>(&attr.value)) {
     const bool floats = wants(AttrType::floats), strings = wants(AttrType::strings);
-    proto.set_type(floats ? Type::FLOATS : strings ? Type::STRINGS : Type::INTS);  // the latter two are empty
+    proto.set_type(floats    ? Type::FLOATS
+                   : strings ? Type::STRINGS
+                             : Type::INTS);  // the latter two are empty
     for (int64_t value : *ints) proto.add_ints(value);
   } else if (const auto* floats = std::get_if<std::vector<double>>(&attr.value)) {
     proto.set_type(Type::FLOATS);
@@ -81,8 +89,9 @@ void write_attribute(const Attr& attr, const AttrSpec* spec, ::onnx::AttributePr
     proto.set_type(Type::TENSOR);
     write_tensor(*tensor, *proto.mutable_t());
   } else {
-    fail(ErrorKind::unsupported, "{}: attribute {} holds a graph; Tenon does not export operators with subgraphs",
-         where, attr.name);
+    fail(ErrorKind::unsupported,
+         "{}: attribute {} holds a graph; Tenon does not export operators with subgraphs", where,
+         attr.name);
   }
 }
 

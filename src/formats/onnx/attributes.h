@@ -21,6 +21,7 @@ std::optional<AttrValue> read_attribute(const ::onnx::AttributeProto& proto, Ext
                                         std::string_view where);
 
 // `spec` (null: unknown) decides between types that one C++ value may stand for.
-void write_attribute(const Attr& attr, const AttrSpec* spec, ::onnx::AttributeProto& proto, std::string_view where);
+void write_attribute(const Attr& attr, const AttrSpec* spec, ::onnx::AttributeProto& proto,
+                     std::string_view where);
 
 }  // namespace tenon::formats

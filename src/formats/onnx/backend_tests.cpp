@@ -34,11 +34,12 @@ std::optional<std::string> compare(const Tensor& got, const Tensor& expected, co
     if (!count++) first = i;
   }
   if (!count) return std::nullopt;
-  return fmt::format("{} of {} elements differ, the first at {}: {} instead of {}", count, a.size(), first, shown(a[first]),
-                     shown(b[first]));
+  return fmt::format("{} of {} elements differ, the first at {}: {} instead of {}", count, a.size(),
+                     first, shown(a[first]), shown(b[first]));
 }
 
-std::optional<std::string> compare_complex(const Tensor& got, const Tensor& expected, const Tolerance& tolerance) {
+std::optional<std::string> compare_complex(const Tensor& got, const Tensor& expected,
+                                           const Tolerance& tolerance) {
   const Tensor a = got.contiguous(), b = expected.contiguous();
   for (int64_t i = 0; i < 2 * a.numel(); ++i) {
     const auto part = [&](const Tensor& t) {
@@ -46,7 +47,8 @@ std::optional<std::string> compare_complex(const Tensor& got, const Tensor& expe
                                      : static_cast<const double*>(t.raw())[i];
     };
     if (!agree(part(a), part(b), tolerance))
-      return fmt::format("element {} differs: {} instead of {}", i / 2, shown(part(a)), shown(part(b)));
+      return fmt::format("element {} differs: {} instead of {}", i / 2, shown(part(a)),
+                         shown(part(b)));
   }
   return std::nullopt;
 }
@@ -54,7 +56,8 @@ std::optional<std::string> compare_complex(const Tensor& got, const Tensor& expe
 Tensor read_pb(const std::string& path) {
   const std::string bytes = read_file(path);
   ::onnx::TensorProto proto;
-  TENON_CHECK(proto.ParseFromString(bytes), data, "{}: this is no TensorProto; the file is damaged", path);
+  TENON_CHECK(proto.ParseFromString(bytes), data, "{}: this is no TensorProto; the file is damaged",
+              path);
   ExternalData none;
   return read_tensor(proto, none, path);
 }
@@ -68,11 +71,12 @@ TensorList read_all(const std::string& folder, std::string_view stem) {
   }
 }
 
-std::optional<std::string> run_data_set(const graph::Graph& graph, const std::string& folder, const Tolerance& tolerance,
-                                        const RunGraph& run) {
+std::optional<std::string> run_data_set(const graph::Graph& graph, const std::string& folder,
+                                        const Tolerance& tolerance, const RunGraph& run) {
   const TensorList inputs = read_all(folder, "input"), expected = read_all(folder, "output");
-  TENON_CHECK(expected.size() == graph.outputs.size(), data, "{}: it has {} outputs, but the model has {}", folder,
-              expected.size(), graph.outputs.size());
+  TENON_CHECK(expected.size() == graph.outputs.size(), data,
+              "{}: it has {} outputs, but the model has {}", folder, expected.size(),
+              graph.outputs.size());
   const TensorList outputs = run ? run(graph, inputs) : graph::Interpreter(graph).run(inputs);
   for (size_t i = 0; i < outputs.size(); ++i)
     if (const auto why = difference(outputs[i], expected[i], tolerance))
@@ -82,27 +86,34 @@ std::optional<std::string> run_data_set(const graph::Graph& graph, const std::st
 
 }  // namespace
 
-std::optional<std::string> difference(const Tensor& got, const Tensor& expected, const Tolerance& tolerance) {
-  if (!got.defined() || !expected.defined()) return got.defined() == expected.defined() ? std::nullopt : std::optional<std::string>("one is absent");
+std::optional<std::string> difference(const Tensor& got, const Tensor& expected,
+                                      const Tolerance& tolerance) {
+  if (!got.defined() || !expected.defined())
+    return got.defined() == expected.defined() ? std::nullopt
+                                               : std::optional<std::string>("one is absent");
   if (got.dtype() != expected.dtype() || got.shape() != expected.shape())
-    return fmt::format("{}{} instead of {}{}", name(got.dtype()), got.shape().str(), name(expected.dtype()), expected.shape().str());
-  if (got.dtype() == DType::string)
-    return compare<std::string>(got, expected, std::equal_to<>());
-  if (got.dtype() == DType::c64 || got.dtype() == DType::c128) return compare_complex(got, expected, tolerance);
+    return fmt::format("{}{} instead of {}{}", name(got.dtype()), got.shape().str(),
+                       name(expected.dtype()), expected.shape().str());
+  if (got.dtype() == DType::string) return compare<std::string>(got, expected, std::equal_to<>());
+  if (got.dtype() == DType::c64 || got.dtype() == DType::c128)
+    return compare_complex(got, expected, tolerance);
   if (is_float(got.dtype()))
-    return compare<double>(got, expected, [&](double a, double b) { return agree(a, b, tolerance); });
+    return compare<double>(got, expected,
+                           [&](double a, double b) { return agree(a, b, tolerance); });
   return compare<int64_t>(got, expected, std::equal_to<>());
 }
 
 std::vector<BackendTest> find_backend_tests(const std::string& folder) {
   std::vector<BackendTest> tests;
   for (const DirectoryEntry& entry : list_directory(folder))
-    if (entry.kind == EntryKind::directory && exists(fmt::format("{}/{}/model.onnx", folder, entry.name)))
+    if (entry.kind == EntryKind::directory &&
+        exists(fmt::format("{}/{}/model.onnx", folder, entry.name)))
       tests.push_back({entry.name, folder + "/" + entry.name});
   return tests;
 }
 
-BackendResult run_backend_test(const BackendTest& test, const Tolerance& tolerance, const RunGraph& run) {
+BackendResult run_backend_test(const BackendTest& test, const Tolerance& tolerance,
+                               const RunGraph& run) {
   using Verdict = BackendResult::Verdict;
   try {
     const std::string path = test.folder + "/model.onnx";

@@ -18,9 +18,10 @@ struct Tolerance {
 };
 
 // Why two tensors are not the same: type, shape, or the first element that differs and how many do;
-// nothing when they agree. Floats agree when |got - expected| <= absolute + relative * |expected|, NaN
-// with NaN and infinities with themselves; everything else must be equal.
-std::optional<std::string> difference(const Tensor& got, const Tensor& expected, const Tolerance& tolerance);
+// nothing when they agree. Floats agree when |got - expected| <= absolute + relative * |expected|,
+// NaN with NaN and infinities with themselves; everything else must be equal.
+std::optional<std::string> difference(const Tensor& got, const Tensor& expected,
+                                      const Tolerance& tolerance);
 
 struct BackendTest {
   std::string name;
@@ -40,6 +41,7 @@ struct BackendResult {
 using RunGraph = std::function<TensorList(const graph::Graph&, const TensorList&)>;
 
 // Imports the model and runs every data set of the test. Never throws for what a test has or does.
-BackendResult run_backend_test(const BackendTest& test, const Tolerance& tolerance = {}, const RunGraph& run = {});
+BackendResult run_backend_test(const BackendTest& test, const Tolerance& tolerance = {},
+                               const RunGraph& run = {});
 
 }  // namespace tenon::formats

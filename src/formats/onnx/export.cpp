@@ -21,8 +21,9 @@ namespace tenon::formats {
 
 namespace {
 
-constexpr uint64_t kDataAlignment = 4096;       // so that each tensor can be mapped by itself
-constexpr uint64_t kMinExternalBytes = 1024;    // smaller ones stay in the model, where shapes are read from
+constexpr uint64_t kDataAlignment = 4096;  // so that each tensor can be mapped by itself
+constexpr uint64_t kMinExternalBytes =
+    1024;  // smaller ones stay in the model, where shapes are read from
 
 // https://github.com/onnx/onnx/blob/main/docs/Versioning.md, released versions
 int ir_version_of(int opset) {
@@ -46,10 +47,13 @@ class FileStream final : public google::protobuf::io::CopyingOutputStream {
 // Where the contents of large constants go.
 class DataFile {
  public:
-  DataFile(const std::string& model_path) : location_(std::filesystem::path(model_path).filename().string() + ".data"), file_(model_path + ".data") {}
+  DataFile(const std::string& model_path)
+      : location_(std::filesystem::path(model_path).filename().string() + ".data"),
+        file_(model_path + ".data") {}
 
   void add(const Tensor& tensor, ::onnx::TensorProto& proto) {
-    const std::string padding((kDataAlignment - file_.size() % kDataAlignment) % kDataAlignment, '\0');
+    const std::string padding((kDataAlignment - file_.size() % kDataAlignment) % kDataAlignment,
+                              '\0');
     file_.write(padding);
     const auto entry = [&](const char* key, std::string value) {
       auto& added = *proto.add_external_data();
@@ -147,13 +151,16 @@ class Exporter {
     proto.set_name(node.name.empty() ? fmt::format("{}_{}", node.op->name, id) : node.name);
     proto.set_op_type(spelled.op_type);
     if (!spelled.domain.empty()) proto.set_domain(spelled.domain);
-    for (size_t i = 0; i < spelled.inputs.size(); ++i) proto.add_input(input_name(node, spelled.inputs[i], i));
-    while (proto.input_size() && proto.input(proto.input_size() - 1).empty()) proto.mutable_input()->RemoveLast();
+    for (size_t i = 0; i < spelled.inputs.size(); ++i)
+      proto.add_input(input_name(node, spelled.inputs[i], i));
+    while (proto.input_size() && proto.input(proto.input_size() - 1).empty())
+      proto.mutable_input()->RemoveLast();
     for (graph::ValueId output : node.outputs)
       proto.add_output(output == graph::kNoValue ? std::string() : graph_.value(output).name);
     const bool canonical = spelled.op_type == node.op->name;
     for (const Attr& attr : spelled.attrs.list())
-      write_attribute(attr, canonical ? node.op->find_attr(attr.name) : nullptr, *proto.add_attribute(), describe(graph_, id));
+      write_attribute(attr, canonical ? node.op->find_attr(attr.name) : nullptr,
+                      *proto.add_attribute(), describe(graph_, id));
   }
 
   // The name of a node's input: one of the graph's values, or a constant that lowering made.
@@ -162,12 +169,16 @@ class Exporter {
     for (graph::ValueId id : node.inputs) {
       if (id == graph::kNoValue || !tensors_[static_cast<size_t>(id)].same_as(tensor)) continue;
       const graph::Value& value = graph_.value(id);
-      if (value.is_constant() && written_.insert(id).second) constants_.emplace_back(value.name, value.type.constant);
+      if (value.is_constant() && written_.insert(id).second)
+        constants_.emplace_back(value.name, value.type.constant);
       return value.name;
     }
-    TENON_BUG_IF(tensor.is_symbolic(), "lowering {} for opset {} reads a value that the node did not", node.op->name,
+    TENON_BUG_IF(tensor.is_symbolic(),
+                 "lowering {} for opset {} reads a value that the node did not", node.op->name,
                  options_.opset);
-    std::string name = fmt::format("{}_{}", node.outputs[0] == graph::kNoValue ? node.name : graph_.value(node.outputs[0]).name, i);
+    std::string name = fmt::format(
+        "{}_{}",
+        node.outputs[0] == graph::kNoValue ? node.name : graph_.value(node.outputs[0]).name, i);
     while (!names_.insert(name).second) name += "_";
     constants_.emplace_back(name, tensor);
     return name;
@@ -184,8 +195,10 @@ class Exporter {
 
 graph::Graph prepare(const graph::Graph& graph, const ExportOptions& options) {
   TENON_CHECK(options.opset >= kMinExportOpset && options.opset <= kMaxExportOpset, usage,
-              "export: opset {} asked for; use {} to {}", options.opset, kMinExportOpset, kMaxExportOpset);
-  TENON_CHECK(!graph.outputs.empty(), usage, "export: graph {} has no outputs; name at least one", graph.name);
+              "export: opset {} asked for; use {} to {}", options.opset, kMinExportOpset,
+              kMaxExportOpset);
+  TENON_CHECK(!graph.outputs.empty(), usage, "export: graph {} has no outputs; name at least one",
+              graph.name);
   return expand_for_opset(graph, options.opset);
 }
 
@@ -199,32 +212,37 @@ uint64_t bytes_of_constants(const graph::Graph& graph) {
 }  // namespace
 
 void export_onnx(const graph::Graph& graph, const std::string& path, const ExportOptions& options) {
-  with_context([&] { return "while exporting to " + path; }, [&] {
-    const graph::Graph prepared = prepare(graph, options);
-    std::optional<DataFile> data;
-    if (bytes_of_constants(prepared) > options.max_inline_bytes) data.emplace(path);
-    const ::onnx::ModelProto model = Exporter(prepared, options).run(data ? &*data : nullptr);
-    AtomicFile file(path);
-    {
-      FileStream stream(file);
-      google::protobuf::io::CopyingOutputStreamAdaptor adaptor(&stream);
-      TENON_CHECK(model.SerializeToZeroCopyStream(&adaptor) && adaptor.Flush(), resource,
-                  "{}: the model is larger than an ONNX file can be; lower max_inline_bytes", path);
-    }
-    // The data first: a model must never name data that is not there.
-    if (data) data->commit();
-    file.commit();
-  });
+  with_context(
+      [&] { return "while exporting to " + path; },
+      [&] {
+        const graph::Graph prepared = prepare(graph, options);
+        std::optional<DataFile> data;
+        if (bytes_of_constants(prepared) > options.max_inline_bytes) data.emplace(path);
+        const ::onnx::ModelProto model = Exporter(prepared, options).run(data ? &*data : nullptr);
+        AtomicFile file(path);
+        {
+          FileStream stream(file);
+          google::protobuf::io::CopyingOutputStreamAdaptor adaptor(&stream);
+          TENON_CHECK(model.SerializeToZeroCopyStream(&adaptor) && adaptor.Flush(), resource,
+                      "{}: the model is larger than an ONNX file can be; lower max_inline_bytes",
+                      path);
+        }
+        // The data first: a model must never name data that is not there.
+        if (data) data->commit();
+        file.commit();
+      });
 }
 
 std::string export_onnx_bytes(const graph::Graph& graph, const ExportOptions& options) {
   const graph::Graph prepared = prepare(graph, options);
-  TENON_CHECK(bytes_of_constants(prepared) <= options.max_inline_bytes, unsupported,
-              "export of graph {}: its constants take {}, too much for one ONNX file; export to a path", graph.name,
-              text::human_bytes(bytes_of_constants(prepared)));
+  TENON_CHECK(
+      bytes_of_constants(prepared) <= options.max_inline_bytes, unsupported,
+      "export of graph {}: its constants take {}, too much for one ONNX file; export to a path",
+      graph.name, text::human_bytes(bytes_of_constants(prepared)));
   std::string bytes;
   TENON_CHECK(Exporter(prepared, options).run(nullptr).SerializeToString(&bytes), unsupported,
-              "export of graph {}: the model is larger than an ONNX file can be; export to a path", graph.name);
+              "export of graph {}: the model is larger than an ONNX file can be; export to a path",
+              graph.name);
   return bytes;
 }
 

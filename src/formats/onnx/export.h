@@ -18,16 +18,17 @@ struct ExportOptions {
   int opset = 17;  // kMinExportOpset to kMaxExportOpset
   std::string producer = "tenon";
   std::string doc = {};
-  // Constants of more bytes than this in all go into a second file, "<path>.data": an ONNX file holds
-  // 2 GiB at most.
+  // Constants of more bytes than this in all go into a second file, "<path>.data": an ONNX file
+  // holds 2 GiB at most.
   uint64_t max_inline_bytes = 1'900'000'000;
 };
 
-// Inputs and outputs keep the graph's names, symbolic axes are written as text ("batch", "2*seq+1").
-// Operators that the opset does not have are rewritten for it, or written out in simpler ones where
-// they have an expansion; else this fails (unsupported) naming the node and the reason. The file
-// appears complete or not at all; equal graphs give equal bytes.
-void export_onnx(const graph::Graph& graph, const std::string& path, const ExportOptions& options = {});
+// Inputs and outputs keep the graph's names, symbolic axes are written as text ("batch",
+// "2*seq+1"). Operators that the opset does not have are rewritten for it, or written out in
+// simpler ones where they have an expansion; else this fails (unsupported) naming the node and the
+// reason. The file appears complete or not at all; equal graphs give equal bytes.
+void export_onnx(const graph::Graph& graph, const std::string& path,
+                 const ExportOptions& options = {});
 // The same in memory, everything inline.
 std::string export_onnx_bytes(const graph::Graph& graph, const ExportOptions& options = {});
 

@@ -20,9 +20,11 @@ graph::Graph classifier() {
   return graph::capture(
       [&](const TensorList& x) {
         const Tensor h = op::Relu(op::MatMul(x[0], w) + b);
-        return TensorList{op::Softmax(h, {{"axis", -1}}), op::ReduceMean(h, Tensor::ints({1}), {{"keepdims", 0}})};
+        return TensorList{op::Softmax(h, {{"axis", -1}}),
+                          op::ReduceMean(h, Tensor::ints({1}), {{"keepdims", 0}})};
       },
-      {{"features", DType::f32, {Dim::symbol("batch"), 3}}}, {"scores", "mean"}, {{"layer.weight", w}, {"layer.bias", b}});
+      {{"features", DType::f32, {Dim::symbol("batch"), 3}}}, {"scores", "mean"},
+      {{"layer.weight", w}, {"layer.bias", b}});
 }
 
 graph::Graph again(const graph::Graph& graph, const ExportOptions& options = {}) {
@@ -51,7 +53,8 @@ TEST(OnnxExport, ComesBackAsItWas) {
     EXPECT_NE(back.find_value("layer.weight"), graph::kNoValue);
     const TensorList outputs = graph::Interpreter(back).run({x});
     for (size_t i = 0; i < expected.size(); ++i)
-      EXPECT_EQ(outputs[i].to_vector<double>(), expected[i].to_vector<double>()) << "opset " << opset;
+      EXPECT_EQ(outputs[i].to_vector<double>(), expected[i].to_vector<double>())
+          << "opset " << opset;
   }
 }
 
@@ -63,10 +66,16 @@ TEST(OnnxExport, WritesWhatReadersExpect) {
   EXPECT_EQ(model.doc_string(), "A test.");
   EXPECT_EQ(model.graph().input(0).type().tensor_type().shape().dim(0).dim_param(), "batch");
   EXPECT_EQ(model.graph().input(0).type().tensor_type().shape().dim(1).dim_value(), 3);
-  for (const auto& initializer : model.graph().initializer()) EXPECT_TRUE(initializer.has_raw_data());
+  for (const auto& initializer : model.graph().initializer())
+    EXPECT_TRUE(initializer.has_raw_data());
   // Below opset 18 the axes of ReduceMean are an attribute, and no constant is left of them.
-  for (const auto& node : model.graph().node()) EXPECT_EQ(node.input_size(), node.op_type() == "ReduceMean" || node.op_type() == "Relu" || node.op_type() == "Softmax" ? 1 : 2);
-  for (const auto& initializer : model.graph().initializer()) EXPECT_NE(initializer.data_type(), ::onnx::TensorProto::INT64);
+  for (const auto& node : model.graph().node())
+    EXPECT_EQ(node.input_size(), node.op_type() == "ReduceMean" || node.op_type() == "Relu" ||
+                                         node.op_type() == "Softmax"
+                                     ? 1
+                                     : 2);
+  for (const auto& initializer : model.graph().initializer())
+    EXPECT_NE(initializer.data_type(), ::onnx::TensorProto::INT64);
 }
 
 TEST(OnnxExport, GivesEqualBytesForEqualGraphs) {
@@ -77,9 +86,13 @@ TEST(OnnxExport, GivesEqualBytesForEqualGraphs) {
 
 TEST(OnnxExport, WritesPolynomialAxes) {
   const Dim n = Dim::symbol("n");
-  const graph::Graph graph = graph::capture([](const TensorList& x) { return TensorList{op::Concat.all({x[0], x[0], x[0]}, {{"axis", 0}})[0]}; },
-                                            {{"x", DType::f32, {n * 2 + 1, 4}}}, {"y"});
-  EXPECT_EQ(parsed(graph).graph().output(0).type().tensor_type().shape().dim(0).dim_param(), "6*n+3");
+  const graph::Graph graph = graph::capture(
+      [](const TensorList& x) {
+        return TensorList{op::Concat.all({x[0], x[0], x[0]}, {{"axis", 0}})[0]};
+      },
+      {{"x", DType::f32, {n * 2 + 1, 4}}}, {"y"});
+  EXPECT_EQ(parsed(graph).graph().output(0).type().tensor_type().shape().dim(0).dim_param(),
+            "6*n+3");
   const graph::Graph back = again(graph);
   EXPECT_TRUE(back.value(back.outputs[0]).type.dims[0] == n * 6 + 3);
 }
@@ -102,7 +115,8 @@ TEST(OnnxExport, NamesOutputsThatAreInputsOrConstantsOrTwins) {
 TEST(OnnxExport, WritesOutWhatTheOpsetDoesNotHave) {
   // Gelu is an operator from opset 20 on, and a few simpler ones before.
   const graph::Graph graph =
-      graph::capture([](const TensorList& x) { return TensorList{op::Gelu(x[0])}; }, {{"x", DType::f32, {4}}}, {"y"});
+      graph::capture([](const TensorList& x) { return TensorList{op::Gelu(x[0])}; },
+                     {{"x", DType::f32, {4}}}, {"y"});
   const auto has_gelu = [](const ::onnx::ModelProto& model) {
     for (const auto& node : model.graph().node())
       if (node.op_type() == "Gelu") return true;
@@ -119,13 +133,15 @@ TEST(OnnxExport, WritesOutWhatTheOpsetDoesNotHave) {
 TEST(OnnxExport, KeepsLargeConstantsBesideTheModel) {
   const TempDirectory folder;
   const Tensor w = Tensor::arange(3000, DType::f32);
-  const graph::Graph graph = graph::capture([&](const TensorList& x) { return TensorList{x[0] + w}; },
-                                            {{"x", DType::f32, {1}}}, {"y"});
+  const graph::Graph graph = graph::capture(
+      [&](const TensorList& x) { return TensorList{x[0] + w}; }, {{"x", DType::f32, {1}}}, {"y"});
   export_onnx(graph, folder / "m.onnx", {.max_inline_bytes = 1000});
   EXPECT_LT(file_size(folder / "m.onnx"), 1000U);
   EXPECT_EQ(file_size(folder / "m.onnx.data"), 12000U);
   const graph::Graph back = import_onnx(folder / "m.onnx");
-  EXPECT_EQ(graph::Interpreter(back).run({Tensor::from<float>({1}, {1})})[0].to_vector<double>()[2999], 3000);
+  EXPECT_EQ(
+      graph::Interpreter(back).run({Tensor::from<float>({1}, {1})})[0].to_vector<double>()[2999],
+      3000);
   EXPECT_THROW(export_onnx_bytes(graph, {.max_inline_bytes = 1000}), Error);
 }
 

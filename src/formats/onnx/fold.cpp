@@ -40,7 +40,9 @@ void fold_constants(graph::Recorder& recorder, size_t first_node, TensorList& ou
     for (graph::ValueId id : node.outputs)
       if (!is_small(graph.value(id).type)) return;
     for (graph::ValueId id : node.inputs) {
-      if (id == graph::kNoValue || graph.value(id).producer >= static_cast<graph::NodeId>(first_node)) continue;
+      if (id == graph::kNoValue ||
+          graph.value(id).producer >= static_cast<graph::NodeId>(first_node))
+        continue;
       if (!given(id)) return;
       values.emplace(id, graph.value(id).type.constant);
     }
@@ -51,7 +53,8 @@ void fold_constants(graph::Recorder& recorder, size_t first_node, TensorList& ou
     for (size_t n = first_node; n < graph.nodes().size(); ++n) {
       const graph::Node& node = graph.nodes()[n];
       std::vector<const Tensor*> inputs;
-      for (graph::ValueId id : node.inputs) inputs.push_back(id == graph::kNoValue ? &absent : &values.at(id));
+      for (graph::ValueId id : node.inputs)
+        inputs.push_back(id == graph::kNoValue ? &absent : &values.at(id));
       TensorList results = apply(*node.op, inputs, node.attrs, node.outputs.size());
       for (size_t i = 0; i < results.size(); ++i) values[node.outputs[i]] = std::move(results[i]);
     }

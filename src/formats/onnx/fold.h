@@ -1,5 +1,5 @@
-// Small computations on constants, done while importing: shapes, axes and scales that exporters write
-// as chains of nodes become plain constants, which the next nodes' inference can read.
+// Small computations on constants, done while importing: shapes, axes and scales that exporters
+// write as chains of nodes become plain constants, which the next nodes' inference can read.
 #pragma once
 
 #include <cstddef>

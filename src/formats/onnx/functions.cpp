@@ -16,13 +16,16 @@ namespace {
 // schema this is compiled with, which keeps it as an unknown field.
 constexpr int kAttributeProtoField = 11;
 
-std::vector<std::shared_ptr<const ::onnx::AttributeProto>> read_defaults(const ::onnx::FunctionProto& function) {
+std::vector<std::shared_ptr<const ::onnx::AttributeProto>> read_defaults(
+    const ::onnx::FunctionProto& function) {
   using google::protobuf::UnknownField;
   std::vector<std::shared_ptr<const ::onnx::AttributeProto>> list;
   const auto& fields = function.unknown_fields();
   for (int i = 0; i < fields.field_count(); ++i) {
     const UnknownField& field = fields.field(i);
-    if (field.number() != kAttributeProtoField || field.type() != UnknownField::TYPE_LENGTH_DELIMITED) continue;
+    if (field.number() != kAttributeProtoField ||
+        field.type() != UnknownField::TYPE_LENGTH_DELIMITED)
+      continue;
     auto attribute = std::make_shared<::onnx::AttributeProto>();
     if (attribute->ParseFromString(field.length_delimited())) list.push_back(std::move(attribute));
   }
@@ -33,12 +36,14 @@ std::vector<std::shared_ptr<const ::onnx::AttributeProto>> read_defaults(const :
 
 Functions::Functions(const ::onnx::ModelProto& model) {
   for (const auto& function : model.functions())
-    by_name_.emplace(std::pair(std::string(canonical_domain(function.domain())), function.name()), &function);
+    by_name_.emplace(std::pair(std::string(canonical_domain(function.domain())), function.name()),
+                     &function);
 }
 
 const ::onnx::FunctionProto* Functions::find(const ::onnx::NodeProto& node) const {
   if (by_name_.empty()) return nullptr;
-  const auto found = by_name_.find(std::pair(std::string(canonical_domain(node.domain())), node.op_type()));
+  const auto found =
+      by_name_.find(std::pair(std::string(canonical_domain(node.domain())), node.op_type()));
   return found == by_name_.end() ? nullptr : found->second;
 }
 
@@ -47,7 +52,8 @@ FunctionCall::FunctionCall(const ::onnx::FunctionProto& function, const ::onnx::
     : function_(function), defaults_(read_defaults(function)) {
   for (const auto& attribute : node.attribute()) {
     const ::onnx::AttributeProto* value = &attribute;
-    if (!attribute.ref_attr_name().empty()) value = outer ? outer->attribute(attribute.ref_attr_name()) : nullptr;
+    if (!attribute.ref_attr_name().empty())
+      value = outer ? outer->attribute(attribute.ref_attr_name()) : nullptr;
     if (value) attributes_.emplace(attribute.name(), value);
   }
   for (const auto& attribute : defaults_) attributes_.emplace(attribute->name(), attribute.get());

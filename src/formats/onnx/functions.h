@@ -21,17 +21,20 @@ namespace tenon::formats {
 class Functions {
  public:
   explicit Functions(const ::onnx::ModelProto& model);
-  // The function that a node calls; null for operators. Functions come before operators of the name.
+  // The function that a node calls; null for operators. Functions come before operators of the
+  // name.
   const ::onnx::FunctionProto* find(const ::onnx::NodeProto& node) const;
 
  private:
-  std::map<std::pair<std::string, std::string>, const ::onnx::FunctionProto*> by_name_;  // domain, name
+  std::map<std::pair<std::string, std::string>, const ::onnx::FunctionProto*>
+      by_name_;  // domain, name
 };
 
 // One call: which opsets its body uses, and the attributes that the body's nodes refer to.
 class FunctionCall {
  public:
-  FunctionCall(const ::onnx::FunctionProto& function, const ::onnx::NodeProto& node, const FunctionCall* outer);
+  FunctionCall(const ::onnx::FunctionProto& function, const ::onnx::NodeProto& node,
+               const FunctionCall* outer);
 
   int opset(std::string_view domain) const;  // 0 where the function names none
   // Null where neither the call nor the function gives the attribute a value.

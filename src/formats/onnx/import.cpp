@@ -43,17 +43,26 @@ struct Scope {
 
 class Importer {
  public:
-  Importer(::onnx::ModelProto& model, std::string label, const ImportOptions& options, const std::string& folder)
-      : model_(model), label_(std::move(label)), options_(options), external_(folder), functions_(model) {}
+  Importer(::onnx::ModelProto& model, std::string label, const ImportOptions& options,
+           const std::string& folder)
+      : model_(model),
+        label_(std::move(label)),
+        options_(options),
+        external_(folder),
+        functions_(model) {}
 
   graph::Graph run() {
     const ::onnx::GraphProto& proto = model_.graph();
     TENON_CHECK(opset_of(model_, "") > 0 || !needs_default_domain(), data,
-                "{}: it does not say which opset it uses (opset_import of domain ai.onnx); add it to the file", label_);
-    TENON_CHECK(proto.output_size() > 0, data, "{}: the graph has no outputs; name at least one", label_);
+                "{}: it does not say which opset it uses (opset_import of domain ai.onnx); add it "
+                "to the file",
+                label_);
+    TENON_CHECK(proto.output_size() > 0, data, "{}: the graph has no outputs; name at least one",
+                label_);
     if (const int opset = opset_of(model_, ""); opset > newest_opset())
-      log_warning("{} uses opset {}; Tenon knows {} and older, and takes operators as they were then", label_, opset,
-                  newest_opset());
+      log_warning(
+          "{} uses opset {}; Tenon knows {} and older, and takes operators as they were then",
+          label_, opset, newest_opset());
     refuse_unknown_operators(model_, functions_, label_);
 
     recorder_ = graph::Recorder::create(proto.name().empty() ? label_ : proto.name());
@@ -67,7 +76,8 @@ class Importer {
     std::vector<std::string> names;
     for (const auto& output : proto.output()) {
       TENON_CHECK(std::ranges::find(names, output.name()) == names.end(), data,
-                  "{}: two outputs are named {}; names must differ", label_, text::quoted(output.name()));
+                  "{}: two outputs are named {}; names must differ", label_,
+                  text::quoted(output.name()));
       outputs.push_back(find(scope, output.name(), "the list of outputs"));
       names.push_back(output.name());
     }
@@ -76,7 +86,9 @@ class Importer {
 
  private:
   bool needs_default_domain() const {
-    return std::ranges::any_of(model_.graph().node(), [](const auto& node) { return canonical_domain(node.domain()).empty(); });
+    return std::ranges::any_of(model_.graph().node(), [](const auto& node) {
+      return canonical_domain(node.domain()).empty();
+    });
   }
 
   // -- Values --------------------------------------------------------------------------------
@@ -87,8 +99,10 @@ class Importer {
     for (const auto& [known, tensor] : scope.values) names.push_back(known);
     std::ranges::sort(names);
     const std::string near = text::did_you_mean(name, names);
-    fail(ErrorKind::data, "{} of {} reads {}, which nothing makes; {}", reader, scope.where, text::quoted(name),
-         near.empty() ? "the file is damaged" : fmt::format("did you mean {}?", text::quoted(near)));
+    fail(
+        ErrorKind::data, "{} of {} reads {}, which nothing makes; {}", reader, scope.where,
+        text::quoted(name),
+        near.empty() ? "the file is damaged" : fmt::format("did you mean {}?", text::quoted(near)));
   }
 
   // Lets a value of the graph have the file's name, unless it has one from the file already.
@@ -97,10 +111,12 @@ class Importer {
     if (named_.insert(id).second) recorder_->graph().rename(id, name);
   }
 
-  void add_initializer(Scope& scope, const std::string& name, Tensor tensor, const std::unordered_set<std::string>& fixed) {
+  void add_initializer(Scope& scope, const std::string& name, Tensor tensor,
+                       const std::unordered_set<std::string>& fixed) {
     TENON_CHECK(!name.empty(), data, "{}: an initialiser has no name; the file is damaged", label_);
     if (options_.trainable && is_float(tensor.dtype()) && !fixed.contains(name)) {
-      // As a symbolic tensor, so that what is computed from it is recorded and follows its training.
+      // As a symbolic tensor, so that what is computed from it is recorded and follows its
+      // training.
       const graph::ValueId id = recorder_->graph().add_constant(name, std::move(tensor), true);
       named_.insert(id);
       tensor = recorder_->tensor_of(id);
@@ -108,7 +124,8 @@ class Importer {
       name_value(tensor, name);
     }
     TENON_CHECK(scope.values.emplace(name, std::move(tensor)).second, data,
-                "{}: two initialisers are named {}; the file is damaged", label_, text::quoted(name));
+                "{}: two initialisers are named {}; the file is damaged", label_,
+                text::quoted(name));
   }
 
   void add_initializers(Scope& scope) {
@@ -116,14 +133,17 @@ class Importer {
     const std::unordered_set<std::string> fixed =
         options_.trainable ? fixed_initializers(model_) : std::unordered_set<std::string>();
     for (::onnx::TensorProto& initializer : *proto.mutable_initializer()) {
-      const std::string where = fmt::format("initialiser {} of {}", text::quoted(initializer.name()), label_);
-      add_initializer(scope, initializer.name(), read_tensor(initializer, external_, where, options_.trainable), fixed);
+      const std::string where =
+          fmt::format("initialiser {} of {}", text::quoted(initializer.name()), label_);
+      add_initializer(scope, initializer.name(),
+                      read_tensor(initializer, external_, where, options_.trainable), fixed);
       // Copied by now: large models are held once.
       if (initializer.has_raw_data()) delete initializer.release_raw_data();
     }
     for (const auto& sparse : proto.sparse_initializer()) {
       const std::string& name = sparse.values().name();
-      const std::string where = fmt::format("sparse initialiser {} of {}", text::quoted(name), label_);
+      const std::string where =
+          fmt::format("sparse initialiser {} of {}", text::quoted(name), label_);
       add_initializer(scope, name, read_sparse_tensor(sparse, external_, where), fixed);
     }
   }
@@ -133,15 +153,17 @@ class Importer {
     for (const auto& input : model_.graph().input()) {
       const std::string where = fmt::format("input {} of {}", text::quoted(input.name()), label_);
       TENON_CHECK(!input.name().empty() && seen.insert(input.name()).second, data,
-                  "{}: the name is {}; each input needs a name of its own", where, input.name().empty() ? "empty" : "taken");
+                  "{}: the name is {}; each input needs a name of its own", where,
+                  input.name().empty() ? "empty" : "taken");
       if (scope.values.contains(input.name())) continue;  // an initialiser gives its value
       const ::onnx::TypeProto& type = input.type();
-      TENON_CHECK(type.value_case() == ::onnx::TypeProto::kTensorType, unsupported, "{}: it is of kind {}; Tenon takes tensors",
-                  where, kind_of_type(type));
+      TENON_CHECK(type.value_case() == ::onnx::TypeProto::kTensorType, unsupported,
+                  "{}: it is of kind {}; Tenon takes tensors", where, kind_of_type(type));
       TensorType known;
       known.dtype = dtype_of_file(type.tensor_type().elem_type(), where);
       known.ranked = type.tensor_type().has_shape();
-      known.dims = known.ranked ? read_dims(type.tensor_type().shape(), input.name(), where) : Dims();
+      known.dims =
+          known.ranked ? read_dims(type.tensor_type().shape(), input.name(), where) : Dims();
       Tensor tensor = recorder_->input(input.name(), known);
       named_.insert(recorder_->value_of(tensor));
       scope.values.emplace(input.name(), std::move(tensor));
@@ -149,9 +171,10 @@ class Importer {
   }
 
   // Unnamed axes get a symbol each, "<input>.<axis>", so that a run can say what they were.
-  Dims read_dims(const ::onnx::TensorShapeProto& shape, const std::string& input, std::string_view where) const {
-    TENON_CHECK(static_cast<size_t>(shape.dim_size()) <= kMaxRank, unsupported, "{}: it has {} axes; Tenon takes {} at most",
-                where, shape.dim_size(), kMaxRank);
+  Dims read_dims(const ::onnx::TensorShapeProto& shape, const std::string& input,
+                 std::string_view where) const {
+    TENON_CHECK(static_cast<size_t>(shape.dim_size()) <= kMaxRank, unsupported,
+                "{}: it has {} axes; Tenon takes {} at most", where, shape.dim_size(), kMaxRank);
     Dims dims;
     for (int axis = 0; axis < shape.dim_size(); ++axis) {
       const auto& dim = shape.dim(axis);
@@ -182,12 +205,14 @@ class Importer {
   }
 
   // -- Nodes ---------------------------------------------------------------------------------
-  void import_nodes(const google::protobuf::RepeatedPtrField<::onnx::NodeProto>& nodes, Scope& scope) {
+  void import_nodes(const google::protobuf::RepeatedPtrField<::onnx::NodeProto>& nodes,
+                    Scope& scope) {
     count_ += nodes.size();
-    TENON_CHECK(count_ <= kMaxNodes, unsupported, "{}: more than {} nodes when its functions are written out", label_,
-                kMaxNodes);
+    TENON_CHECK(count_ <= kMaxNodes, unsupported,
+                "{}: more than {} nodes when its functions are written out", label_, kMaxNodes);
     const auto known = [&](const std::string& name) { return scope.values.contains(name); };
-    for (int index : order_nodes(nodes, known, scope.where)) import_node(nodes[index], index, scope);
+    for (int index : order_nodes(nodes, known, scope.where))
+      import_node(nodes[index], index, scope);
   }
 
   void import_node(const ::onnx::NodeProto& proto, int index, Scope& scope) {
@@ -212,11 +237,13 @@ class Importer {
     } else {
       node.opset = opset_in(scope, node.domain);
       node.attrs = read_attributes(proto, scope, where);
-      outputs = node.op_type == "Constant" && node.domain.empty() ? TensorList{read_constant(node, where)}
-                                                                  : call_operator(node, where);
+      outputs = node.op_type == "Constant" && node.domain.empty()
+                    ? TensorList{read_constant(node, where)}
+                    : call_operator(node, where);
     }
-    TENON_CHECK(outputs.size() >= node.output_count, unsupported, "{}: {} outputs are used, but {} of opset {} has {} here",
-                where, node.output_count, node.op_type, node.opset, outputs.size());
+    TENON_CHECK(outputs.size() >= node.output_count, unsupported,
+                "{}: {} outputs are used, but {} of opset {} has {} here", where, node.output_count,
+                node.op_type, node.opset, outputs.size());
     for (int i = 0; i < static_cast<int>(node.output_count); ++i) {
       const std::string& name = proto.output(i);
       if (name.empty()) continue;
@@ -231,14 +258,18 @@ class Importer {
     return opset ? opset : opset_of(model_, domain);
   }
 
-  Attrs read_attributes(const ::onnx::NodeProto& proto, const Scope& scope, std::string_view where) {
+  Attrs read_attributes(const ::onnx::NodeProto& proto, const Scope& scope,
+                        std::string_view where) {
     std::vector<Attr> list;
     for (const auto& attribute : proto.attribute()) {
-      if (attribute.name() == "consumed_inputs") continue;  // a hint to memory planners, before opset 6
+      if (attribute.name() == "consumed_inputs")
+        continue;  // a hint to memory planners, before opset 6
       const ::onnx::AttributeProto* value = &attribute;
       if (!attribute.ref_attr_name().empty()) {
-        TENON_CHECK(scope.call, data, "{}: attribute {} refers to {}, but is not inside a function; the file is damaged",
-                    where, attribute.name(), attribute.ref_attr_name());
+        TENON_CHECK(
+            scope.call, data,
+            "{}: attribute {} refers to {}, but is not inside a function; the file is damaged",
+            where, attribute.name(), attribute.ref_attr_name());
         value = scope.call->attribute(attribute.ref_attr_name());
         if (!value) continue;
       }
@@ -257,8 +288,8 @@ class Importer {
 
   static Tensor read_constant(const OnnxNode& node, std::string_view where) {
     const Attrs& attrs = node.attrs;
-    TENON_CHECK(attrs.list().size() == 1, data, "{}: a Constant has {} values; it must have one", where,
-                attrs.list().size());
+    TENON_CHECK(attrs.list().size() == 1, data, "{}: a Constant has {} values; it must have one",
+                where, attrs.list().size());
     const AttrValue& value = attrs.list()[0].value;
     if (const auto* tensor = std::get_if<Tensor>(&value)) return *tensor;
     if (const auto* i = std::get_if<int64_t>(&value)) return Tensor::from<int64_t>({*i}, {});
@@ -291,7 +322,8 @@ class Importer {
       const auto first = std::ranges::find_if(node.inputs, &Tensor::defined);
       if (first != node.inputs.end() && std::ranges::none_of(node.inputs, symbolic))
         *first = recorder_->tensor_of(recorder_->value_of(*first));
-      outputs = with_context([&] { return "at " + where; }, [&] { return upgraded(form, node, where); });
+      outputs =
+          with_context([&] { return "at " + where; }, [&] { return upgraded(form, node, where); });
     }
     fold_constants(*recorder_, before, outputs);
     return outputs;
@@ -299,7 +331,8 @@ class Importer {
 
   // Upgrades read what a well-formed node of the old opset has: the inputs that are there in all
   // opsets (those that decide shapes were attributes once), and attributes of the right types.
-  static TensorList upgraded(const OperatorForm& form, const OnnxNode& node, const std::string& where) {
+  static TensorList upgraded(const OperatorForm& form, const OnnxNode& node,
+                             const std::string& where) {
     for (size_t i = 0; i < form.op->inputs.size(); ++i) {
       const Port& port = form.op->inputs[i];
       TENON_CHECK(port.arity != Arity::single || port.value || node.has_input(i), data,
@@ -308,19 +341,21 @@ class Importer {
     try {
       return form.upgrade(node);
     } catch (const std::bad_variant_access&) {
-      fail(ErrorKind::data, "{}: an attribute ({}) is not of the type that {} of opset {} has; the file is damaged", where,
-           node.attrs.str(), node.op_type, node.opset);
+      fail(ErrorKind::data,
+           "{}: an attribute ({}) is not of the type that {} of opset {} has; the file is damaged",
+           where, node.attrs.str(), node.op_type, node.opset);
     }
   }
 
-  TensorList call_function(const ::onnx::FunctionProto& function, const ::onnx::NodeProto& node, const OnnxNode& call,
-                           const std::string& where, const Scope& outer) {
-    TENON_CHECK(depth_ < kMaxFunctionDepth, unsupported, "{}: functions call each other more than {} deep", where,
-                kMaxFunctionDepth);
+  TensorList call_function(const ::onnx::FunctionProto& function, const ::onnx::NodeProto& node,
+                           const OnnxNode& call, const std::string& where, const Scope& outer) {
+    TENON_CHECK(depth_ < kMaxFunctionDepth, unsupported,
+                "{}: functions call each other more than {} deep", where, kMaxFunctionDepth);
     TENON_CHECK(call.inputs.size() <= static_cast<size_t>(function.input_size()) &&
                     call.output_count <= static_cast<size_t>(function.output_size()),
-                data, "{}: it has {} inputs and {} outputs, but function {} has {} and {}", where, call.inputs.size(),
-                call.output_count, function.name(), function.input_size(), function.output_size());
+                data, "{}: it has {} inputs and {} outputs, but function {} has {} and {}", where,
+                call.inputs.size(), call.output_count, function.name(), function.input_size(),
+                function.output_size());
     const FunctionCall inner(function, node, outer.call);
     Scope scope;
     scope.call = &inner;
@@ -358,15 +393,18 @@ class Importer {
 
 }  // namespace
 
-graph::Graph import_onnx(std::span<const std::byte> bytes, const std::string& name, const ImportOptions& options,
-                         const std::string& folder) {
+graph::Graph import_onnx(std::span<const std::byte> bytes, const std::string& name,
+                         const ImportOptions& options, const std::string& folder) {
   const auto model = parse_model(bytes, name);
   try {
     return Importer(*model, name, options, folder).run();
   } catch (const Error& error) {
     rethrow_as_data(error);
   } catch (const std::bad_alloc&) {
-    fail(ErrorKind::resource, "{}: there is not enough memory to import it; close other programs or use a larger machine", name);
+    fail(
+        ErrorKind::resource,
+        "{}: there is not enough memory to import it; close other programs or use a larger machine",
+        name);
   }
 }
 
@@ -376,7 +414,8 @@ graph::Graph import_onnx(const std::string& path, const ImportOptions& options) 
   return with_context([&] { return "while importing " + path; },
                       [&] {
                         const MappedFile mapped(path, MappedFile::Access::sequential);
-                        return import_onnx(mapped.bytes(), file.filename().string(), options, folder);
+                        return import_onnx(mapped.bytes(), file.filename().string(), options,
+                                           folder);
                       });
 }
 

@@ -31,7 +31,8 @@ class Model {
     proto.mutable_graph()->set_name("test");
   }
 
-  static void set_type(ValueInfoProto& value, const std::string& name, int type, const std::vector<std::string>& dims) {
+  static void set_type(ValueInfoProto& value, const std::string& name, int type,
+                       const std::vector<std::string>& dims) {
     value.set_name(name);
     auto& tensor = *value.mutable_type()->mutable_tensor_type();
     tensor.set_elem_type(type);
@@ -45,7 +46,8 @@ class Model {
       }
     }
   }
-  Model& input(const std::string& name, const std::vector<std::string>& dims, int type = TensorProto::FLOAT) {
+  Model& input(const std::string& name, const std::vector<std::string>& dims,
+               int type = TensorProto::FLOAT) {
     set_type(*proto.mutable_graph()->add_input(), name, type, dims);
     return *this;
   }
@@ -53,11 +55,12 @@ class Model {
     set_type(*proto.mutable_graph()->add_output(), name, TensorProto::FLOAT, {});
     return *this;
   }
-  NodeProto& node(const std::string& op, const std::vector<std::string>& inputs, const std::vector<std::string>& outputs,
-                  const std::string& name = {}) {
+  NodeProto& node(const std::string& op, const std::vector<std::string>& inputs,
+                  const std::vector<std::string>& outputs, const std::string& name = {}) {
     return fill(*proto.mutable_graph()->add_node(), op, inputs, outputs, name);
   }
-  static NodeProto& fill(NodeProto& added, const std::string& op, const std::vector<std::string>& inputs,
+  static NodeProto& fill(NodeProto& added, const std::string& op,
+                         const std::vector<std::string>& inputs,
                          const std::vector<std::string>& outputs, const std::string& name = {}) {
     added.set_op_type(op);
     added.set_name(name);
@@ -83,7 +86,8 @@ class Model {
       ADD_FAILURE() << "imported without an error; expected: " << words;
     } catch (const Error& error) {
       EXPECT_EQ(error.kind(), kind) << error.what();
-      EXPECT_NE(std::string_view(error.what()).find(words), std::string_view::npos) << error.what() << "\nexpected: " << words;
+      EXPECT_NE(std::string_view(error.what()).find(words), std::string_view::npos)
+          << error.what() << "\nexpected: " << words;
     }
   }
 
@@ -111,11 +115,13 @@ TEST(OnnxImport, KeepsNamesShapesAndOrigins) {
   EXPECT_NE(graph.find_value("w"), graph::kNoValue);
   EXPECT_EQ(graph.node(0).origin, "node scale of test.onnx");
   EXPECT_EQ(graph.node(1).origin, "node 1 (Relu) of test.onnx");
-  EXPECT_EQ(run(graph, {Tensor::from<float>({1, -1, 1}, {1, 3, 1})}), (std::vector<double>{1, 0, 3}));
+  EXPECT_EQ(run(graph, {Tensor::from<float>({1, -1, 1}, {1, 3, 1})}),
+            (std::vector<double>{1, 0, 3}));
 }
 
 TEST(OnnxImport, ReadsEveryEncoding) {
-  const auto round = [](const std::function<void(TensorProto&)>& fill, int type, std::vector<int64_t> dims = {2}) {
+  const auto round = [](const std::function<void(TensorProto&)>& fill, int type,
+                        std::vector<int64_t> dims = {2}) {
     Model model;
     fill(model.constant("c", type, dims));
     model.node("Identity", {"c"}, {"y"});
@@ -126,26 +132,41 @@ TEST(OnnxImport, ReadsEveryEncoding) {
     return value;
   };
   using Numbers = std::vector<double>;
-  const auto ints32 = [](int32_t a, int32_t b) { return [=](TensorProto& t) { t.add_int32_data(a), t.add_int32_data(b); }; };
+  const auto ints32 = [](int32_t a, int32_t b) {
+    return [=](TensorProto& t) { t.add_int32_data(a), t.add_int32_data(b); };
+  };
   for (int type : {TensorProto::INT32, TensorProto::INT16, TensorProto::INT8})
     EXPECT_EQ(round(ints32(-5, 100), type).to_vector<double>(), (Numbers{-5, 100}));
   for (int type : {TensorProto::UINT16, TensorProto::UINT8})
     EXPECT_EQ(round(ints32(5, 200), type).to_vector<double>(), (Numbers{5, 200}));
   EXPECT_EQ(round(ints32(7, 0), TensorProto::BOOL).to_vector<double>(), (Numbers{1, 0}));
-  EXPECT_EQ(round(ints32(0x3C00, 0xC000), TensorProto::FLOAT16).to_vector<double>(), (Numbers{1, -2}));
-  EXPECT_EQ(round(ints32(0x3F80, 0xC000), TensorProto::BFLOAT16).to_vector<double>(), (Numbers{1, -2}));
-  EXPECT_EQ(round([](auto& t) { t.add_int64_data(INT64_MIN), t.add_int64_data(3); }, TensorProto::INT64).to_vector<int64_t>(),
-            (std::vector<int64_t>{INT64_MIN, 3}));
-  for (int type : {TensorProto::UINT32, TensorProto::UINT64})
-    EXPECT_EQ(round([](auto& t) { t.add_uint64_data(4000000000), t.add_uint64_data(1); }, type).to_vector<double>(),
-              (Numbers{4000000000, 1}));
-  EXPECT_EQ(round([](auto& t) { t.add_double_data(1.5), t.add_double_data(-2); }, TensorProto::DOUBLE).to_vector<double>(),
-            (Numbers{1.5, -2}));
-  EXPECT_EQ(round([](auto& t) { t.set_raw_data(std::string("\0\0\x80\x3F\0\0\0\xC0", 8)); }, TensorProto::FLOAT).to_vector<double>(),
+  EXPECT_EQ(round(ints32(0x3C00, 0xC000), TensorProto::FLOAT16).to_vector<double>(),
             (Numbers{1, -2}));
-  EXPECT_EQ(round([](auto& t) { t.set_raw_data(std::string("\x02\0", 2)); }, TensorProto::BOOL).to_vector<double>(), (Numbers{1, 0}));
-  EXPECT_EQ(round([](auto& t) { t.add_string_data("a"), t.add_string_data("\xFF"); }, TensorProto::STRING).to_vector<std::string>(),
-            (std::vector<std::string>{"a", "\xFF"}));
+  EXPECT_EQ(round(ints32(0x3F80, 0xC000), TensorProto::BFLOAT16).to_vector<double>(),
+            (Numbers{1, -2}));
+  EXPECT_EQ(
+      round([](auto& t) { t.add_int64_data(INT64_MIN), t.add_int64_data(3); }, TensorProto::INT64)
+          .to_vector<int64_t>(),
+      (std::vector<int64_t>{INT64_MIN, 3}));
+  for (int type : {TensorProto::UINT32, TensorProto::UINT64})
+    EXPECT_EQ(round([](auto& t) { t.add_uint64_data(4000000000), t.add_uint64_data(1); }, type)
+                  .to_vector<double>(),
+              (Numbers{4000000000, 1}));
+  EXPECT_EQ(
+      round([](auto& t) { t.add_double_data(1.5), t.add_double_data(-2); }, TensorProto::DOUBLE)
+          .to_vector<double>(),
+      (Numbers{1.5, -2}));
+  EXPECT_EQ(round([](auto& t) { t.set_raw_data(std::string("\0\0\x80\x3F\0\0\0\xC0", 8)); },
+                  TensorProto::FLOAT)
+                .to_vector<double>(),
+            (Numbers{1, -2}));
+  EXPECT_EQ(round([](auto& t) { t.set_raw_data(std::string("\x02\0", 2)); }, TensorProto::BOOL)
+                .to_vector<double>(),
+            (Numbers{1, 0}));
+  EXPECT_EQ(
+      round([](auto& t) { t.add_string_data("a"), t.add_string_data("\xFF"); }, TensorProto::STRING)
+          .to_vector<std::string>(),
+      (std::vector<std::string>{"a", "\xFF"}));
   EXPECT_EQ(round([](auto&) {}, TensorProto::FLOAT, {0, 4}).shape(), (Shape{0, 4}));
 }
 
@@ -228,7 +249,8 @@ TEST(OnnxImport, UpgradesOldForms) {
     attribute.set_i(value);  // no type: as files of IR version 1 have it
   }
   const Tensor x = Tensor::from<float>({0, 0, 0, 0, 0, 0}, {2, 3});
-  EXPECT_EQ(run(model.import(), {x, Tensor::from<float>({1, 2}, {2})}), (std::vector<double>{1, 1, 1, 2, 2, 2}));
+  EXPECT_EQ(run(model.import(), {x, Tensor::from<float>({1, 2}, {2})}),
+            (std::vector<double>{1, 1, 1, 2, 2, 2}));
 }
 
 TEST(OnnxImport, WritesFunctionsOut) {
@@ -339,7 +361,8 @@ TEST(OnnxImport, NamesUnknownOperators) {
   model.node("Reluu", {"x"}, {"t"}, "act");
   model.node("Frobnicate", {"t"}, {"y"}).set_domain("my.domain");
   model.expect_error(ErrorKind::unsupported,
-                     "node act of test.onnx: Tenon has no operator 'Reluu' of domain ai.onnx (opset 17), and 1 more of this "
+                     "node act of test.onnx: Tenon has no operator 'Reluu' of domain ai.onnx "
+                     "(opset 17), and 1 more of this "
                      "model's operators; did you mean Relu?");
   const TempDirectory folder;
   write_file(folder / "m.onnx", model.proto.SerializeAsString());
@@ -348,28 +371,37 @@ TEST(OnnxImport, NamesUnknownOperators) {
 }
 
 TEST(OnnxImport, RefusesBrokenGraphs) {
-  const auto broken = [](ErrorKind kind, std::string_view words, const std::function<void(Model&)>& change) {
+  const auto broken = [](ErrorKind kind, std::string_view words,
+                         const std::function<void(Model&)>& change) {
     Model model;
     model.input("x", {"2"}).output("y");
     model.node("Neg", {"x"}, {"y"}, "n");
     change(model);
     model.expect_error(kind, words);
   };
-  const auto constant = [](Model& m, std::vector<int64_t> dims) -> TensorProto& { return m.constant("c", TensorProto::FLOAT, dims); };
+  const auto constant = [](Model& m, std::vector<int64_t> dims) -> TensorProto& {
+    return m.constant("c", TensorProto::FLOAT, dims);
+  };
   const ErrorKind data = ErrorKind::data, unsupported = ErrorKind::unsupported;
   broken(data, "reads 'z', which nothing makes", [](Model& m) { m.node("Abs", {"z"}, {"t"}); });
-  broken(data, "did you mean 'features'", [](Model& m) { m.input("features", {}).node("Abs", {"faetures"}, {"t"}); });
+  broken(data, "did you mean 'features'",
+         [](Model& m) { m.input("features", {}).node("Abs", {"faetures"}, {"t"}); });
   broken(data, "no cycles", [](Model& m) { m.node("Abs", {"t"}, {"t"}); });
-  broken(data, "no cycles", [](Model& m) { m.node("Abs", {"t"}, {"u"}), m.node("Abs", {"u"}, {"t"}); });
+  broken(data, "no cycles",
+         [](Model& m) { m.node("Abs", {"t"}, {"u"}), m.node("Abs", {"u"}, {"t"}); });
   broken(data, "both make 'y'", [](Model& m) { m.node("Abs", {"x"}, {"y"}); });
-  broken(data, "which is an input or an initialiser already", [](Model& m) { m.node("Abs", {"y"}, {"x"}); });
+  broken(data, "which is an input or an initialiser already",
+         [](Model& m) { m.node("Abs", {"y"}, {"x"}); });
   broken(data, "the list of outputs of test.onnx reads 'w'", [](Model& m) { m.output("w"); });
   broken(data, "two outputs are named 'y'", [](Model& m) { m.output("y"); });
-  broken(data, "the graph has no outputs", [](Model& m) { m.proto.mutable_graph()->clear_output(); });
+  broken(data, "the graph has no outputs",
+         [](Model& m) { m.proto.mutable_graph()->clear_output(); });
   broken(data, "the name is taken", [](Model& m) { m.input("x", {}); });
   broken(data, "opset_import", [](Model& m) { m.proto.clear_opset_import(); });
-  broken(data, "two initialisers are named 'c'", [&](Model& m) { constant(m, {0}), constant(m, {0}); });
-  broken(data, "float_data holds 0 values, but f32[1000000000000] takes", [&](Model& m) { constant(m, {1'000'000'000'000}); });
+  broken(data, "two initialisers are named 'c'",
+         [&](Model& m) { constant(m, {0}), constant(m, {0}); });
+  broken(data, "float_data holds 0 values, but f32[1000000000000] takes",
+         [&](Model& m) { constant(m, {1'000'000'000'000}); });
   broken(data, "63 bits", [&](Model& m) { constant(m, {INT64_MAX, INT64_MAX}); });
   broken(data, "63 bits", [&](Model& m) { constant(m, {0, INT64_MAX, INT64_MAX}); });
   broken(data, "must not be negative", [&](Model& m) { constant(m, {-1}); });
@@ -382,7 +414,9 @@ TEST(OnnxImport, RefusesBrokenGraphs) {
     value.set_name("s");
     value.mutable_type()->mutable_sequence_type();
   });
-  broken(data, "Add: ", [](Model& m) { m.constant("c", TensorProto::INT64, {1}).add_int64_data(1), m.node("Add", {"x", "c"}, {"t"}); });
+  broken(data, "Add: ", [](Model& m) {
+    m.constant("c", TensorProto::INT64, {1}).add_int64_data(1), m.node("Add", {"x", "c"}, {"t"});
+  });
   broken(data, "unknown attribute 'nonsense'", [](Model& m) {
     auto& attribute = *m.node("Abs", {"x"}, {"t"}).add_attribute();
     attribute.set_name("nonsense");
@@ -401,7 +435,8 @@ TEST(OnnxImport, SaysWhatAFileIsInstead) {
       EXPECT_NE(error.message().find(words), std::string::npos) << error.what();
     }
   };
-  expect("\xFF\xD8\xFF\xE0\0\x10JFIF"sv, "file: this is a JPEG image, not an ONNX model; give an .onnx file");
+  expect("\xFF\xD8\xFF\xE0\0\x10JFIF"sv,
+         "file: this is a JPEG image, not an ONNX model; give an .onnx file");
   expect("PK\x03\x04\x14\0"sv, "a ZIP archive");
   expect("version https://git-lfs.github.com/spec/v1\noid sha256:0"sv, "a Git LFS pointer");
   expect(""sv, "the file is empty");
@@ -423,7 +458,8 @@ TEST(OnnxImport, IsWholeOrRefused) {
   *tail.mutable_graph() = model.proto.graph();
   const std::string bytes = head.SerializeAsString() + tail.SerializeAsString();
   for (size_t size = 0; size < bytes.size(); ++size)
-    EXPECT_THROW(import_onnx(std::as_bytes(std::span(bytes).first(size)), "cut.onnx"), Error) << size;
+    EXPECT_THROW(import_onnx(std::as_bytes(std::span(bytes).first(size)), "cut.onnx"), Error)
+        << size;
   EXPECT_NO_THROW(import_onnx(std::as_bytes(std::span(bytes)), "whole.onnx"));
 }
 

@@ -29,7 +29,8 @@ Way way_of(const graph::Graph& graph, graph::NodeId id, int opset, const TensorL
   const OpDef& op = *graph.node(id).op;
   const bool expands = op.expand.fn != nullptr;
   if (op.onnx.since == 0) {
-    TENON_CHECK(expands, unsupported, "{}: ONNX has no such operator: {}; export a graph without it", describe(graph, id),
+    TENON_CHECK(expands, unsupported,
+                "{}: ONNX has no such operator: {}; export a graph without it", describe(graph, id),
                 op.onnx.reason);
     return Way::expand;
   }
@@ -45,29 +46,36 @@ Way way_of(const graph::Graph& graph, graph::NodeId id, int opset, const TensorL
     }
   }
   if (is_same_in(op, opset)) return Way::as_is;
-  TENON_CHECK(expands, unsupported, "{}: ONNX has it in this form from opset {} on, and opset {} was asked for; {}",
+  TENON_CHECK(expands, unsupported,
+              "{}: ONNX has it in this form from opset {} on, and opset {} was asked for; {}",
               describe(graph, id), op.onnx.since, opset,
-              op.onnx.since <= kMaxExportOpset ? fmt::format("export opset {}", op.onnx.since)
-                                               : fmt::format("opsets past {} are not written", kMaxExportOpset));
+              op.onnx.since <= kMaxExportOpset
+                  ? fmt::format("export opset {}", op.onnx.since)
+                  : fmt::format("opsets past {} are not written", kMaxExportOpset));
   return Way::expand;
 }
 
 class Expander {
  public:
   Expander(const graph::Graph& graph, int opset)
-      : graph_(graph), opset_(opset), tensors_(tensors_of_values(graph)), recorder_(graph::Recorder::create(graph.name)) {}
+      : graph_(graph),
+        opset_(opset),
+        tensors_(tensors_of_values(graph)),
+        recorder_(graph::Recorder::create(graph.name)) {}
 
   graph::Graph run(bool& changed) {
     values_.resize(graph_.values().size());
     for (graph::ValueId id : graph_.inputs)
-      values_[static_cast<size_t>(id)] = recorder_->input(graph_.value(id).name, graph_.value(id).type);
+      values_[static_cast<size_t>(id)] =
+          recorder_->input(graph_.value(id).name, graph_.value(id).type);
     for (size_t v = 0; v < graph_.values().size(); ++v) {
       const graph::Value& value = graph_.values()[v];
       if (!value.is_constant()) continue;
       values_[v] = value.type.constant;
       recorder_->value_of(value.type.constant, value.name);
     }
-    for (size_t n = 0; n < graph_.nodes().size(); ++n) changed |= add(static_cast<graph::NodeId>(n));
+    for (size_t n = 0; n < graph_.nodes().size(); ++n)
+      changed |= add(static_cast<graph::NodeId>(n));
     TensorList outputs;
     std::vector<std::string> names;
     std::unordered_set<std::string> taken;
@@ -102,7 +110,10 @@ class Expander {
       if (first != inputs.end() && std::ranges::none_of(inputs, symbolic))
         *first = recorder_->tensor_of(recorder_->value_of(*first));
       outputs = with_context([&] { return "while writing out " + describe(graph_, id); },
-                             [&] { return node.op->expand.fn(ExpandContext(*node.op, node.attrs, inputs, node.outputs.size())); });
+                             [&] {
+                               return node.op->expand.fn(ExpandContext(*node.op, node.attrs, inputs,
+                                                                       node.outputs.size()));
+                             });
     }
     for (size_t i = 0; i < node.outputs.size(); ++i) {
       const graph::ValueId output = node.outputs[i];
@@ -128,15 +139,16 @@ class Expander {
 
 std::string describe(const graph::Graph& graph, graph::NodeId id) {
   const graph::Node& node = graph.node(id);
-  return fmt::format("node {} ({})", node.name.empty() ? std::to_string(id) : node.name, node.op->name);
+  return fmt::format("node {} ({})", node.name.empty() ? std::to_string(id) : node.name,
+                     node.op->name);
 }
 
 TensorList tensors_of_values(const graph::Graph& graph) {
   TensorList tensors;
   for (const graph::Value& value : graph.values())
-    tensors.push_back(value.is_constant()
-                          ? value.type.constant
-                          : Tensor::symbolic(value.type.dtype, value.type.dims, make_ref<Attachment>()));
+    tensors.push_back(value.is_constant() ? value.type.constant
+                                          : Tensor::symbolic(value.type.dtype, value.type.dims,
+                                                             make_ref<Attachment>()));
   return tensors;
 }
 
@@ -148,12 +160,14 @@ OnnxNode spell(const graph::Graph& graph, graph::NodeId id, int opset, const Ten
   spelled.op_type = node.op->name;
   spelled.opset = opset;
   for (graph::ValueId input : node.inputs)
-    spelled.inputs.push_back(input == graph::kNoValue ? Tensor() : tensors[static_cast<size_t>(input)]);
+    spelled.inputs.push_back(input == graph::kNoValue ? Tensor()
+                                                      : tensors[static_cast<size_t>(input)]);
   spelled.attrs = node.attrs;
   spelled.output_count = node.outputs.size();
   if (spelled.domain.empty() && node.op->onnx.since > opset && node.op->onnx.lower)
-    with_context([&] { return fmt::format("while writing {} for opset {}", describe(graph, id), opset); },
-                 [&] { node.op->onnx.lower(spelled); });
+    with_context(
+        [&] { return fmt::format("while writing {} for opset {}", describe(graph, id), opset); },
+        [&] { node.op->onnx.lower(spelled); });
   return spelled;
 }
 

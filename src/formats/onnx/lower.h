@@ -15,8 +15,8 @@ graph::Graph expand_for_opset(const graph::Graph& graph, int opset);
 // "node conv1 (Conv)", for messages.
 std::string describe(const graph::Graph& graph, graph::NodeId id);
 
-// A node as `opset` spells it, before and after OnnxForm::lower. Constant inputs are concrete; `inputs`
-// gives the others a symbolic tensor each, by value.
+// A node as `opset` spells it, before and after OnnxForm::lower. Constant inputs are concrete;
+// `inputs` gives the others a symbolic tensor each, by value.
 OnnxNode spell(const graph::Graph& graph, graph::NodeId id, int opset, const TensorList& inputs);
 // One tensor a value: constants their contents, all others symbolic.
 TensorList tensors_of_values(const graph::Graph& graph);

@@ -37,7 +37,8 @@ constexpr std::array kSignatures{
     Signature{0, "\x80\x02"sv, "a Python pickle"},
     Signature{0, "\x80\x04"sv, "a Python pickle"},
     Signature{8, "{\""sv, "a safetensors file"},
-    Signature{0, "version https://git-lfs"sv, "a Git LFS pointer (fetch the model itself with git lfs pull)"},
+    Signature{0, "version https://git-lfs"sv,
+              "a Git LFS pointer (fetch the model itself with git lfs pull)"},
     Signature{0, "<"sv, "an HTML or XML document"},
     Signature{0, "{"sv, "a JSON document"},
 };
@@ -50,22 +51,28 @@ std::string_view recognise(std::string_view text) {
 
 }  // namespace
 
-std::shared_ptr<::onnx::ModelProto> parse_model(std::span<const std::byte> bytes, std::string_view where) {
+std::shared_ptr<::onnx::ModelProto> parse_model(std::span<const std::byte> bytes,
+                                                std::string_view where) {
   TENON_CHECK(!bytes.empty(), data, "{}: the file is empty; an ONNX model is expected", where);
-  TENON_CHECK(bytes.size() <= kMaxBytes, data,
-              "{}: {}, but an ONNX file holds 2 GiB at most; keep large tensors as external data beside it", where,
-              text::human_bytes(bytes.size()));
+  TENON_CHECK(
+      bytes.size() <= kMaxBytes, data,
+      "{}: {}, but an ONNX file holds 2 GiB at most; keep large tensors as external data beside it",
+      where, text::human_bytes(bytes.size()));
   auto model = std::make_shared<::onnx::ModelProto>();
   const bool parsed = model->ParseFromArray(bytes.data(), static_cast<int>(bytes.size()));
   if (parsed && model->has_graph()) return model;
-  const std::string_view seems = recognise({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
-  TENON_CHECK(seems.empty(), data, "{}: this is {}, not an ONNX model; give an .onnx file", where, seems);
+  const std::string_view seems =
+      recognise({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+  TENON_CHECK(seems.empty(), data, "{}: this is {}, not an ONNX model; give an .onnx file", where,
+              seems);
   fail(ErrorKind::data, "{}: {}; give a complete .onnx file", where,
        parsed ? "the file holds no graph, so it is no ONNX model"
               : "the file is no ONNX model, or is damaged or truncated");
 }
 
-std::string_view canonical_domain(std::string_view domain) { return domain == "ai.onnx" ? "" : domain; }
+std::string_view canonical_domain(std::string_view domain) {
+  return domain == "ai.onnx" ? "" : domain;
+}
 
 int opset_of(const ::onnx::ModelProto& model, std::string_view domain) {
   for (const auto& entry : model.opset_import())

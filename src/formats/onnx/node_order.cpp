@@ -13,20 +13,25 @@
 namespace tenon::formats {
 
 std::string node_label(const ::onnx::NodeProto& node, int index) {
-  return node.name().empty() ? fmt::format("{} ({})", index, node.op_type()) : text::printable(node.name());
+  return node.name().empty() ? fmt::format("{} ({})", index, node.op_type())
+                             : text::printable(node.name());
 }
 
 std::vector<int> order_nodes(const google::protobuf::RepeatedPtrField<::onnx::NodeProto>& nodes,
-                             const std::function<bool(const std::string&)>& known, std::string_view where) {
+                             const std::function<bool(const std::string&)>& known,
+                             std::string_view where) {
   std::unordered_map<std::string_view, int> makers;
   for (int n = 0; n < nodes.size(); ++n) {
     for (const std::string& output : nodes[n].output()) {
       if (output.empty()) continue;
-      TENON_CHECK(!known(output), data, "node {} of {} makes {}, which is an input or an initialiser already; "
-                  "the file is damaged", node_label(nodes[n], n), where, text::quoted(output));
+      TENON_CHECK(!known(output), data,
+                  "node {} of {} makes {}, which is an input or an initialiser already; "
+                  "the file is damaged",
+                  node_label(nodes[n], n), where, text::quoted(output));
       const auto [at, is_new] = makers.emplace(output, n);
       TENON_CHECK(is_new, data, "nodes {} and {} of {} both make {}; the file is damaged",
-                  node_label(nodes[at->second], at->second), node_label(nodes[n], n), where, text::quoted(output));
+                  node_label(nodes[at->second], at->second), node_label(nodes[n], n), where,
+                  text::quoted(output));
     }
   }
 
@@ -52,8 +57,11 @@ std::vector<int> order_nodes(const google::protobuf::RepeatedPtrField<::onnx::No
       if (--waits[static_cast<size_t>(reader)] == 0) free.push(reader);
   }
   if (order.size() != waits.size()) {
-    const auto stuck = static_cast<int>(std::ranges::find_if(waits, [](int w) { return w > 0; }) - waits.begin());
-    fail(ErrorKind::data, "node {} of {} depends on its own output, directly or by other nodes; a graph must have no cycles",
+    const auto stuck =
+        static_cast<int>(std::ranges::find_if(waits, [](int w) { return w > 0; }) - waits.begin());
+    fail(ErrorKind::data,
+         "node {} of {} depends on its own output, directly or by other nodes; a graph must have "
+         "no cycles",
          node_label(nodes[stuck], stuck), where);
   }
   return order;

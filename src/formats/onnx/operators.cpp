@@ -21,18 +21,22 @@ bool is_constant(const ::onnx::NodeProto& node) {
 }
 
 bool is_known(const ::onnx::NodeProto& node, const Functions& functions) {
-  return is_constant(node) || functions.find(node) || find_operator(node.op_type(), canonical_domain(node.domain()));
+  return is_constant(node) || functions.find(node) ||
+         find_operator(node.op_type(), canonical_domain(node.domain()));
 }
 
-[[noreturn]] void refuse(const ::onnx::NodeProto& node, int index, int opset, size_t others, std::string_view label) {
+[[noreturn]] void refuse(const ::onnx::NodeProto& node, int index, int opset, size_t others,
+                         std::string_view label) {
   const std::string_view domain = canonical_domain(node.domain());
   std::vector<std::string_view> names;
   for (const OpDef* op : op::all())
     if (op->onnx.since && op->onnx.domain == domain) names.push_back(op->name);
   const std::string near = text::did_you_mean(node.op_type(), names);
-  fail(ErrorKind::unsupported, "node {} of {}: Tenon has no operator {} of domain {} (opset {}){}; {}",
-       node_label(node, index), label, text::quoted(node.op_type()), domain.empty() ? "ai.onnx" : text::printable(domain),
-       opset, others ? fmt::format(", and {} more of this model's operators", others) : "",
+  fail(ErrorKind::unsupported,
+       "node {} of {}: Tenon has no operator {} of domain {} (opset {}){}; {}",
+       node_label(node, index), label, text::quoted(node.op_type()),
+       domain.empty() ? "ai.onnx" : text::printable(domain), opset,
+       others ? fmt::format(", and {} more of this model's operators", others) : "",
        near.empty() ? "see the list of operators" : fmt::format("did you mean {}?", near));
 }
 
@@ -56,7 +60,8 @@ class Obstacles {
   }
   void add_nodes(const google::protobuf::RepeatedPtrField<::onnx::NodeProto>& nodes) {
     for (const auto& node : nodes) {
-      if (!is_known(node, functions_)) add("operator " + operator_label(node.op_type(), canonical_domain(node.domain())));
+      if (!is_known(node, functions_))
+        add("operator " + operator_label(node.op_type(), canonical_domain(node.domain())));
       for (const auto& attribute : node.attribute()) {
         add_type(attribute.t().data_type());
         if (attribute.has_g()) {
@@ -94,23 +99,29 @@ int newest_opset() {
 }
 
 std::string operator_label(std::string_view name, std::string_view domain) {
-  return domain.empty() ? text::printable(name) : text::printable(fmt::format("{}.{}", domain, name));
+  return domain.empty() ? text::printable(name)
+                        : text::printable(fmt::format("{}.{}", domain, name));
 }
 
-OperatorForm form_of(std::string_view name, std::string_view domain, int opset, std::string_view where) {
+OperatorForm form_of(std::string_view name, std::string_view domain, int opset,
+                     std::string_view where) {
   const OpDef* op = find_operator(name, domain);
-  TENON_BUG_IF(!op, "{}: operator {} is not in the catalogue, which was looked through before", where, name);
+  TENON_BUG_IF(!op, "{}: operator {} is not in the catalogue, which was looked through before",
+               where, name);
   if (opset == 0 || opset >= op->onnx.since) return {op, nullptr};
   const OnnxForm::Older* form = nullptr;
   for (const OnnxForm::Older& older : op->onnx.older)
     if (older.since <= opset) form = &older;
-  TENON_CHECK(form, unsupported, "{}: the file uses opset {}, but Tenon knows {} from opset {} on; convert the model to that",
-              where, opset, operator_label(name, domain),
-              op->onnx.older.size() ? op->onnx.older[0].since : op->onnx.since);
+  TENON_CHECK(
+      form, unsupported,
+      "{}: the file uses opset {}, but Tenon knows {} from opset {} on; convert the model to that",
+      where, opset, operator_label(name, domain),
+      op->onnx.older.size() ? op->onnx.older[0].since : op->onnx.since);
   return {op, form->upgrade == upgrade::as_is ? nullptr : form->upgrade};
 }
 
-void refuse_unknown_operators(const ::onnx::ModelProto& model, const Functions& functions, std::string_view label) {
+void refuse_unknown_operators(const ::onnx::ModelProto& model, const Functions& functions,
+                              std::string_view label) {
   const ::onnx::NodeProto* first = nullptr;
   int first_index = 0;
   std::string first_place;
@@ -127,12 +138,15 @@ void refuse_unknown_operators(const ::onnx::ModelProto& model, const Functions& 
   };
   look(model.graph().node(), std::string(label));
   for (const auto& function : model.functions())
-    look(function.node(), fmt::format("function {} of {}", text::printable(function.name()), label));
+    look(function.node(),
+         fmt::format("function {} of {}", text::printable(function.name()), label));
   if (first)
-    refuse(*first, first_index, opset_of(model, canonical_domain(first->domain())), unknown.size() - 1, first_place);
+    refuse(*first, first_index, opset_of(model, canonical_domain(first->domain())),
+           unknown.size() - 1, first_place);
 }
 
-std::vector<std::string> find_obstacles(const ::onnx::ModelProto& model, const Functions& functions) {
+std::vector<std::string> find_obstacles(const ::onnx::ModelProto& model,
+                                        const Functions& functions) {
   Obstacles obstacles(functions);
   obstacles.add_graph(model.graph());
   for (const auto& function : model.functions()) obstacles.add_nodes(function.node());

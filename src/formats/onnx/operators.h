@@ -1,4 +1,5 @@
-// Which of an ONNX model's operators Tenon knows, and in which form a node of some opset is written.
+// Which of an ONNX model's operators Tenon knows, and in which form a node of some opset is
+// written.
 #pragma once
 
 #include <string>
@@ -29,14 +30,17 @@ struct OperatorForm {
   const OpDef* op = nullptr;
   UpgradeFn upgrade = nullptr;
 };
-// Opset 0 (the file names none) reads as the newest. Fails (unsupported) where that opset has no such
-// operator; `where` names the node.
-OperatorForm form_of(std::string_view name, std::string_view domain, int opset, std::string_view where);
+// Opset 0 (the file names none) reads as the newest. Fails (unsupported) where that opset has no
+// such operator; `where` names the node.
+OperatorForm form_of(std::string_view name, std::string_view domain, int opset,
+                     std::string_view where);
 
 // Fails (unsupported) at the first node whose operator is neither in the catalogue nor a function.
-void refuse_unknown_operators(const ::onnx::ModelProto& model, const Functions& functions, std::string_view label);
+void refuse_unknown_operators(const ::onnx::ModelProto& model, const Functions& functions,
+                              std::string_view label);
 // See import_obstacles().
-std::vector<std::string> find_obstacles(const ::onnx::ModelProto& model, const Functions& functions);
+std::vector<std::string> find_obstacles(const ::onnx::ModelProto& model,
+                                        const Functions& functions);
 
 // Initialisers that training must leave alone: those whose values decide shapes, and the running
 // statistics of BatchNormalization.

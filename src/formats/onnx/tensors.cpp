@@ -20,13 +20,16 @@ namespace {
 constexpr uint64_t kMaxSparseBytes = uint64_t{1} << 30;
 
 constexpr std::array<std::string_view, 27> kDataTypeNames{
-    "UNDEFINED",  "FLOAT",        "UINT8",          "INT8",       "UINT16",         "INT16",  "INT32",
-    "INT64",      "STRING",       "BOOL",           "FLOAT16",    "DOUBLE",         "UINT32", "UINT64",
-    "COMPLEX64",  "COMPLEX128",   "BFLOAT16",       "FLOAT8E4M3FN", "FLOAT8E4M3FNUZ", "FLOAT8E5M2",
-    "FLOAT8E5M2FNUZ", "UINT4",    "INT4",           "FLOAT4E2M1", "FLOAT8E8M0",     "UINT2",  "INT2"};
+    "UNDEFINED",      "FLOAT",    "UINT8",        "INT8",           "UINT16",
+    "INT16",          "INT32",    "INT64",        "STRING",         "BOOL",
+    "FLOAT16",        "DOUBLE",   "UINT32",       "UINT64",         "COMPLEX64",
+    "COMPLEX128",     "BFLOAT16", "FLOAT8E4M3FN", "FLOAT8E4M3FNUZ", "FLOAT8E5M2",
+    "FLOAT8E5M2FNUZ", "UINT4",    "INT4",         "FLOAT4E2M1",     "FLOAT8E8M0",
+    "UINT2",          "INT2"};
 
 // The shape, with a number of elements whose bytes fit 63 bits.
-Shape read_shape(const google::protobuf::RepeatedField<int64_t>& dims, DType type, std::string_view where) {
+Shape read_shape(const google::protobuf::RepeatedField<int64_t>& dims, DType type,
+                 std::string_view where) {
   TENON_CHECK(static_cast<size_t>(dims.size()) <= kMaxRank, unsupported,
               "{}: the tensor has {} axes; Tenon takes {} at most", where, dims.size(), kMaxRank);
   Shape shape;
@@ -38,15 +41,16 @@ Shape read_shape(const google::protobuf::RepeatedField<int64_t>& dims, DType typ
   int64_t bytes = static_cast<int64_t>(size_of(type));
   for (int64_t size : shape)
     TENON_CHECK(!__builtin_mul_overflow(bytes, std::max<int64_t>(size, 1), &bytes), data,
-                "{}: the sizes {} multiply to more than 63 bits can hold; the file is damaged", where,
-                shape.str());
+                "{}: the sizes {} multiply to more than 63 bits can hold; the file is damaged",
+                where, shape.str());
   return shape;
 }
 
-void check_count(std::string_view where, std::string_view field, uint64_t found, uint64_t wanted, const Shape& shape,
-                 DType type) {
-  TENON_CHECK(found == wanted, data, "{}: {} holds {} values, but {}{} takes {}; the file is damaged or truncated",
-              where, field, found, name(type), shape.str(), wanted);
+void check_count(std::string_view where, std::string_view field, uint64_t found, uint64_t wanted,
+                 const Shape& shape, DType type) {
+  TENON_CHECK(found == wanted, data,
+              "{}: {} holds {} values, but {}{} takes {}; the file is damaged or truncated", where,
+              field, found, name(type), shape.str(), wanted);
 }
 
 template <class To, class Field>
@@ -91,7 +95,8 @@ Field field_of(const ::onnx::TensorProto& proto, DType type) {
   }
 }
 
-Tensor read_typed(const ::onnx::TensorProto& proto, DType type, const Shape& shape, std::string_view where) {
+Tensor read_typed(const ::onnx::TensorProto& proto, DType type, const Shape& shape,
+                  std::string_view where) {
   const Field field = field_of(proto, type);
   const uint64_t wanted = static_cast<uint64_t>(shape.numel()) * field.per_element;
   check_count(where, field.name, static_cast<uint64_t>(field.size), wanted, shape, type);
@@ -126,14 +131,15 @@ Tensor copy_of(const void* bytes, const Shape& shape, DType type) {
 
 uint64_t parse_entry(const std::string& text, std::string_view key, std::string_view where) {
   const auto number = text::parse_number<uint64_t>(text);
-  TENON_CHECK(number, data, "{}: {} of its external data is {}; it must be a whole number", where, key,
-              text::quoted(text));
+  TENON_CHECK(number, data, "{}: {} of its external data is {}; it must be a whole number", where,
+              key, text::quoted(text));
   return *number;
 }
 
-Tensor read_external(const ::onnx::TensorProto& proto, DType type, const Shape& shape, ExternalData& external,
-                     std::string_view where, bool copy) {
-  TENON_CHECK(type != DType::string, data, "{}: strings cannot be external data; keep them in the model", where);
+Tensor read_external(const ::onnx::TensorProto& proto, DType type, const Shape& shape,
+                     ExternalData& external, std::string_view where, bool copy) {
+  TENON_CHECK(type != DType::string, data,
+              "{}: strings cannot be external data; keep them in the model", where);
   std::string location;
   uint64_t offset = 0;
   const uint64_t wanted = static_cast<uint64_t>(shape.numel()) * size_of(type);
@@ -143,11 +149,13 @@ Tensor read_external(const ::onnx::TensorProto& proto, DType type, const Shape& 
     if (entry.key() == "offset") offset = parse_entry(entry.value(), "offset", where);
     if (entry.key() == "length") length = parse_entry(entry.value(), "length", where);
   }
-  TENON_CHECK(length == wanted, data, "{}: its external data is {} bytes, but {}{} takes {}; the file is damaged",
-              where, length, name(type), shape.str(), wanted);
+  TENON_CHECK(length == wanted, data,
+              "{}: its external data is {} bytes, but {}{} takes {}; the file is damaged", where,
+              length, name(type), shape.str(), wanted);
   ExternalData::Range range = external.find(location, offset, length, where);
   const auto address = reinterpret_cast<uintptr_t>(range.bytes.data());
-  if (copy || wanted == 0 || type == DType::boolean || address % std::min<size_t>(size_of(type), 8) != 0)
+  if (copy || wanted == 0 || type == DType::boolean ||
+      address % std::min<size_t>(size_of(type), 8) != 0)
     return copy_of(range.bytes.data(), shape, type);
   // Nothing writes to constants, so the mapped bytes may serve as they are.
   void* shown = const_cast<std::byte*>(range.bytes.data());
@@ -159,17 +167,23 @@ Tensor read_external(const ::onnx::TensorProto& proto, DType type, const Shape& 
 ExternalData::Range ExternalData::find(const std::string& location, uint64_t offset, uint64_t bytes,
                                        std::string_view where) {
   TENON_CHECK(!folder_.empty(), unsupported,
-              "{}: its data lies in the file {}, which a model without a folder cannot name; import it by path", where,
-              text::quoted(location));
+              "{}: its data lies in the file {}, which a model without a folder cannot name; "
+              "import it by path",
+              where, text::quoted(location));
   const std::filesystem::path path(location);
   bool inside = !location.empty() && path.is_relative() && location.find('\0') == std::string::npos;
   for (const auto& part : path) inside = inside && part != "..";
-  TENON_CHECK(inside, data, "{}: its data is said to lie in {}, outside the model's folder; such files are not read",
-              where, text::quoted(location));
+  TENON_CHECK(
+      inside, data,
+      "{}: its data is said to lie in {}, outside the model's folder; such files are not read",
+      where, text::quoted(location));
   auto& file = files_[location];
   if (!file) {
     file = with_context([&] { return fmt::format("while reading the data of {}", where); },
-                        [&] { return std::make_shared<const MappedFile>((std::filesystem::path(folder_) / path).string()); });
+                        [&] {
+                          return std::make_shared<const MappedFile>(
+                              (std::filesystem::path(folder_) / path).string());
+                        });
   }
   return {file, file->bytes(offset, bytes)};
 }
@@ -181,45 +195,53 @@ std::string data_type_name(int data_type) {
 }
 
 DType dtype_of_file(int data_type, std::string_view where) {
-  TENON_CHECK(data_type != 0, data, "{}: it does not say its element type; the file is damaged", where);
+  TENON_CHECK(data_type != 0, data, "{}: it does not say its element type; the file is damaged",
+              where);
   TENON_CHECK(data_type > 0 && data_type < kDTypeCount, unsupported,
-              "{}: elements of type {}; Tenon takes ONNX's types up to BFLOAT16", where, data_type_name(data_type));
+              "{}: elements of type {}; Tenon takes ONNX's types up to BFLOAT16", where,
+              data_type_name(data_type));
   return static_cast<DType>(data_type);
 }
 
-Tensor read_tensor(const ::onnx::TensorProto& proto, ExternalData& external, std::string_view where, bool copy) {
+Tensor read_tensor(const ::onnx::TensorProto& proto, ExternalData& external, std::string_view where,
+                   bool copy) {
   const DType type = dtype_of_file(proto.data_type(), where);
-  TENON_CHECK(!proto.has_segment(), unsupported, "{}: it is stored in segments; save it whole", where);
+  TENON_CHECK(!proto.has_segment(), unsupported, "{}: it is stored in segments; save it whole",
+              where);
   const Shape shape = read_shape(proto.dims(), type, where);
   if (proto.data_location() == ::onnx::TensorProto::EXTERNAL)
     return read_external(proto, type, shape, external, where, copy);
   if (!proto.has_raw_data()) return read_typed(proto, type, shape, where);
-  TENON_CHECK(type != DType::string, data, "{}: strings cannot be raw data; the file is damaged", where);
+  TENON_CHECK(type != DType::string, data, "{}: strings cannot be raw data; the file is damaged",
+              where);
   const uint64_t wanted = static_cast<uint64_t>(shape.numel()) * size_of(type);
   TENON_CHECK(proto.raw_data().size() == wanted, data,
-              "{}: raw_data holds {} bytes, but {}{} takes {}; the file is damaged or truncated", where,
-              proto.raw_data().size(), name(type), shape.str(), wanted);
+              "{}: raw_data holds {} bytes, but {}{} takes {}; the file is damaged or truncated",
+              where, proto.raw_data().size(), name(type), shape.str(), wanted);
   return copy_of(proto.raw_data().data(), shape, type);
 }
 
-Tensor read_sparse_tensor(const ::onnx::SparseTensorProto& proto, ExternalData& external, std::string_view where) {
+Tensor read_sparse_tensor(const ::onnx::SparseTensorProto& proto, ExternalData& external,
+                          std::string_view where) {
   const Tensor values = read_tensor(proto.values(), external, where);
   const DType type = values.dtype();
   TENON_CHECK(kNumeric.has(type) || type == DType::boolean, unsupported,
               "{}: a sparse tensor of {}; only numbers can be sparse here", where, name(type));
   const Shape shape = read_shape(proto.dims(), type, where);
   const uint64_t bytes = static_cast<uint64_t>(shape.numel()) * size_of(type);
-  TENON_CHECK(bytes <= kMaxSparseBytes, unsupported, "{}: its dense form takes {}; at most {} are made", where,
-              text::human_bytes(bytes), text::human_bytes(kMaxSparseBytes));
+  TENON_CHECK(bytes <= kMaxSparseBytes, unsupported,
+              "{}: its dense form takes {}; at most {} are made", where, text::human_bytes(bytes),
+              text::human_bytes(kMaxSparseBytes));
   const Tensor indices = read_tensor(proto.indices(), external, where);
   const int64_t count = values.numel();
   const auto rank = static_cast<int64_t>(shape.rank());
-  const bool linear = indices.dtype() == DType::i64 && indices.rank() == 1 && indices.size(0) == count;
-  const bool coordinates = indices.dtype() == DType::i64 && indices.rank() == 2 && indices.size(0) == count &&
-                           indices.size(1) == rank;
+  const bool linear =
+      indices.dtype() == DType::i64 && indices.rank() == 1 && indices.size(0) == count;
+  const bool coordinates = indices.dtype() == DType::i64 && indices.rank() == 2 &&
+                           indices.size(0) == count && indices.size(1) == rank;
   TENON_CHECK(values.rank() == 1 && (linear || coordinates), data,
-              "{}: {} sparse values with indices {}{}; they must be i64[{}] or i64[{}, {}]", where, count,
-              name(indices.dtype()), indices.shape().str(), count, count, rank);
+              "{}: {} sparse values with indices {}{}; they must be i64[{}] or i64[{}, {}]", where,
+              count, name(indices.dtype()), indices.shape().str(), count, count, rank);
 
   Tensor dense = Tensor::zeros(shape, type);
   const auto* index = indices.data<int64_t>();
@@ -234,7 +256,8 @@ Tensor read_sparse_tensor(const ::onnx::SparseTensorProto& proto, ExternalData& 
       inside = inside && position >= 0 && position < shape[static_cast<size_t>(axis)];
       if (inside) at = at * shape[static_cast<size_t>(axis)] + position;
     }
-    TENON_CHECK(inside, data, "{}: sparse value {} lies outside {}; the file is damaged", where, i, shape.str());
+    TENON_CHECK(inside, data, "{}: sparse value {} lies outside {}; the file is damaged", where, i,
+                shape.str());
     std::memcpy(to + static_cast<size_t>(at) * size, from + static_cast<size_t>(i) * size, size);
   }
   return dense;

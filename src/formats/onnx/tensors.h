@@ -20,8 +20,8 @@ class MappedFile;
 
 namespace tenon::formats {
 
-// The files beside a model that hold its large tensors, each mapped once. Locations that lead out of
-// the model's folder are refused (data).
+// The files beside a model that hold its large tensors, each mapped once. Locations that lead out
+// of the model's folder are refused (data).
 class ExternalData {
  public:
   // Without a folder (a model that is not a file) every external tensor is refused.

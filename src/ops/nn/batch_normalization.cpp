@@ -27,7 +27,9 @@ TensorList expand(const ExpandContext& ctx) {
   const size_t rank = x.rank();
   const DType type = compute_type(x.dtype(), ctx.input(1).dtype(), ctx.input(3).dtype());
   const Tensor wide = x.to(type);
-  const auto channel = [&](size_t i) { return norm_rules::per_channel(ctx.input(i).to(type), rank); };
+  const auto channel = [&](size_t i) {
+    return norm_rules::per_channel(ctx.input(i).to(type), rank);
+  };
   if (ctx.i("training_mode") == 0) {
     const Tensor inv_std = 1.0 / Sqrt(channel(4) + ctx.f("epsilon"));
     return {((wide - channel(3)) * (inv_std * channel(1)) + channel(2)).to(x.dtype())};
@@ -64,10 +66,10 @@ Tensor add_running(const GradContext& ctx, Tensor dx) {
 TensorList grad(const GradContext& ctx) {
   const bool training = ctx.i("training_mode") != 0;
   const Attrs attrs{{"epsilon", ctx.f("epsilon")}, {"training_mode", training}};
-  const TensorList made =
-      BatchNormalizationGrad.all({ctx.grad(), ctx.input(0), ctx.input(1), training ? Tensor() : ctx.input(3),
-                                  training ? Tensor() : ctx.input(4)},
-                                 attrs, 3);
+  const TensorList made = BatchNormalizationGrad.all(
+      {ctx.grad(), ctx.input(0), ctx.input(1), training ? Tensor() : ctx.input(3),
+       training ? Tensor() : ctx.input(4)},
+      attrs, 3);
   TensorList grads{made[0], made[1].to(ctx.dtype(1)), made[2].to(ctx.dtype(2)), {}, {}};
   if (training) {
     if (ctx.needs(0)) grads[0] = add_running(ctx, grads[0]);
@@ -84,11 +86,13 @@ TensorList grad(const GradContext& ctx) {
   return grads;
 }
 
-// Before opset 14 five outputs, or is_test = 0, meant training; the last two are the batch's statistics.
+// Before opset 14 five outputs, or is_test = 0, meant training; the last two are the batch's
+// statistics.
 TensorList older(const OnnxNode& node, bool training) {
   const AttrValue* spatial = node.attrs.find("spatial");
   TENON_CHECK(!spatial || std::get<int64_t>(*spatial) == 1, unsupported,
-              "BatchNormalization: node {} has spatial = 0; statistics per element are not supported, export it with 1",
+              "BatchNormalization: node {} has spatial = 0; statistics per element are not "
+              "supported, export it with 1",
               node.name);
   Attrs attrs = node.attrs.without("spatial").without("is_test").without("consumed_inputs");
   if (training) attrs = attrs.with({"training_mode", 1});
@@ -114,7 +118,8 @@ TensorList upgrade_7(const OnnxNode& node) { return older(node, node.output_coun
 void lower(OnnxNode& node) {
   const Call call{BatchNormalization, node.attrs};
   TENON_CHECK(call.i("training_mode") == 0, unsupported,
-              "BatchNormalization: node {} is in training mode, which opset {} cannot say; export to opset 14 or later",
+              "BatchNormalization: node {} is in training mode, which opset {} cannot say; export "
+              "to opset 14 or later",
               node.name, node.opset);
   node.attrs = node.attrs.without("training_mode");
   if (node.opset < 7) node.attrs = node.attrs.with({"is_test", 1});
@@ -125,8 +130,10 @@ void samples(Samples& s) {
   const auto variance = [](int64_t c) { return arg::range({c}, 0.5, 2); };
   const auto doubles = [](int64_t c, double low) { return arg::typed({c}, DType::f64, low, 2); };
   s.add({arg::any({2, 3, 2, 2}), channels(3), channels(3), channels(3), variance(3)});
-  s.add({arg::any({4, 3}), channels(3), channels(3), channels(3), variance(3)}, {{"epsilon", 0.01}});
-  s.add({arg::any({4, 3}), channels(3), channels(3), channels(3), variance(3)}, {{"training_mode", 1}});
+  s.add({arg::any({4, 3}), channels(3), channels(3), channels(3), variance(3)},
+        {{"epsilon", 0.01}});
+  s.add({arg::any({4, 3}), channels(3), channels(3), channels(3), variance(3)},
+        {{"training_mode", 1}});
   s.add({arg::any({0, 3, 2}), channels(3), channels(3), channels(3), variance(3)});
   // f32 statistics of X in f64 are too coarse for finite differences.
   Sample& coarse = s.add({arg::any({2, 2, 5}), channels(2), channels(2), channels(2), variance(2)},
@@ -134,19 +141,24 @@ void samples(Samples& s) {
   coarse.outputs = 3;
   coarse.grad = false;
   s.add({arg::any({3, 2, 2, 2}), doubles(2, -2), doubles(2, -2), doubles(2, -2), doubles(2, 0.5)},
-        {{"training_mode", 1}, {"momentum", 0.6}}).outputs = 3;
+        {{"training_mode", 1}, {"momentum", 0.6}})
+      .outputs = 3;
   s.add({arg::any({2, 2, 3}), doubles(2, -2), doubles(2, -2), doubles(2, -2), doubles(2, 0.5)});
   s.bad({arg::any({3}), channels(3), channels(3), channels(3), variance(3)}, {},
         "BatchNormalization: X is f32[3]; it takes [N, C, ...]");
-  s.bad({arg::any({2, 3}), channels(2), channels(3), channels(3), variance(3)}, {}, "scale is f32[2]");
-  s.bad({arg::any({2, 3}), channels(3), channels(3), channels(3), arg::any({1, 3})}, {}, "it must have shape [3]");
+  s.bad({arg::any({2, 3}), channels(2), channels(3), channels(3), variance(3)}, {},
+        "scale is f32[2]");
+  s.bad({arg::any({2, 3}), channels(3), channels(3), channels(3), arg::any({1, 3})}, {},
+        "it must have shape [3]");
 }
 
 }  // namespace
 
 constinit const OpDef BatchNormalization{
     .name = "BatchNormalization",
-    .doc = "scale * (X - mean) / sqrt(var + epsilon) + B for each channel; in training_mode with the batch's statistics.",
+    .doc =
+        "scale * (X - mean) / sqrt(var + epsilon) + B for each channel; in training_mode with the "
+        "batch's statistics.",
     .inputs = {{"X", "T"}, {"scale", "T1"}, {"B", "T1"}, {"input_mean", "T2"}, {"input_var", "T2"}},
     .outputs = {{"Y", "T"}, optional("running_mean", "T2"), optional("running_var", "T2")},
     .types = {{"T", kFloats}, {"T1", kFloats}, {"T2", kFloats}},

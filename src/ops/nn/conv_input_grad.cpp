@@ -14,7 +14,8 @@ void infer(InferContext& ctx) {
   conv_rules::check_channels(ctx, 0, "dY", w[0]);
   conv_rules::check_kernel(ctx, 1);
   const auto input = ctx.ints("input_spatial");
-  ctx.check(input.size() == w.size() - 2, "input_spatial has {} entries, but W is {}; give the {} spatial sizes of X",
+  ctx.check(input.size() == w.size() - 2,
+            "input_spatial has {} entries, but W is {}; give the {} spatial sizes of X",
             input.size(), ctx.str(1), w.size() - 2);
   const Dims spatial(input.begin(), input.end());
   conv_rules::check_windows(ctx, 0, spatial, spatial_dims(w));
@@ -37,15 +38,20 @@ TensorList grad(const GradContext& ctx) {
 double flops(const InferContext& ctx) { return conv_rules::flops(ctx.dims(0), ctx.dims(1)); }
 
 void samples(Samples& s) {
-  s.add({arg::any({2, 4, 5, 4}), arg::any({4, 3, 3, 3})}, {{"pads", {1, 1, 1, 1}}, {"input_spatial", {5, 4}}});
-  s.add({arg::any({1, 3, 2}), arg::any({3, 2, 3})}, {{"strides", {2}}, {"dilations", {2}}, {"input_spatial", {8}}});
+  s.add({arg::any({2, 4, 5, 4}), arg::any({4, 3, 3, 3})},
+        {{"pads", {1, 1, 1, 1}}, {"input_spatial", {5, 4}}});
+  s.add({arg::any({1, 3, 2}), arg::any({3, 2, 3})},
+        {{"strides", {2}}, {"dilations", {2}}, {"input_spatial", {8}}});
   s.add({arg::any({1, 6, 3, 7}), arg::any({6, 2, 2, 3})},
         {{"group", 2}, {"pads", {0, 1, 1, 2}}, {"strides", {2, 1}}, {"input_spatial", {5, 6}}});
   s.add({arg::any({0, 3, 2, 2}), arg::any({3, 2, 3, 3})}, {{"input_spatial", {4, 4}}});
   s.bad({arg::any({2, 4, 5, 4}), arg::any({4, 3, 3, 3})}, {}, "attribute input_spatial is missing");
-  s.bad({arg::any({2, 4, 5, 4}), arg::any({4, 3, 3, 3})}, {{"input_spatial", {5}}}, "input_spatial has 1 entries");
-  s.bad({arg::any({2, 4, 5, 4}), arg::any({4, 3, 3, 3})}, {{"input_spatial", {5, 4}}}, "gives [3, 2]");
-  s.bad({arg::any({2, 3, 3, 2}), arg::any({4, 3, 3, 3})}, {{"input_spatial", {5, 4}}}, "want 4 channels");
+  s.bad({arg::any({2, 4, 5, 4}), arg::any({4, 3, 3, 3})}, {{"input_spatial", {5}}},
+        "input_spatial has 1 entries");
+  s.bad({arg::any({2, 4, 5, 4}), arg::any({4, 3, 3, 3})}, {{"input_spatial", {5, 4}}},
+        "gives [3, 2]");
+  s.bad({arg::any({2, 3, 3, 2}), arg::any({4, 3, 3, 3})}, {{"input_spatial", {5, 4}}},
+        "want 4 channels");
 }
 
 }  // namespace
@@ -56,8 +62,9 @@ constinit const OpDef ConvInputGrad{
     .inputs = {{"dY", "T"}, {"W", "T"}},
     .outputs = {{"dX", "T"}},
     .types = {{"T", kFloats}},
-    .attrs = {attr("dilations", AttrType::ints), attr_i("group", 1), required("input_spatial", AttrType::ints),
-              attr("kernel_shape", AttrType::ints), attr("pads", AttrType::ints), attr("strides", AttrType::ints)},
+    .attrs = {attr("dilations", AttrType::ints), attr_i("group", 1),
+              required("input_spatial", AttrType::ints), attr("kernel_shape", AttrType::ints),
+              attr("pads", AttrType::ints), attr("strides", AttrType::ints)},
     .infer = infer,
     .expand = primitive,
     .grad = {grad, saves::all_inputs},

@@ -1,6 +1,7 @@
 // What Conv, ConvTranspose and their gradients have in common. All four relate an image
 // [N, C, spatial...], maps [N, M, windows...] and weights [M, C/group, kernel...]: Conv goes from
-// image to maps, ConvTranspose and ConvInputGrad from maps to image, ConvWeightGrad from both to weights.
+// image to maps, ConvTranspose and ConvInputGrad from maps to image, ConvWeightGrad from both to
+// weights.
 #pragma once
 
 #include "ops/grad.h"
@@ -24,8 +25,10 @@ Geometry of_transpose(const Call& call, const Shape& maps, const Shape& weights)
 Geometry of_input_grad(const Call& call, const Shape& maps, const Shape& weights);
 Geometry of_weight_grad(const Call& call, const Shape& image, const Shape& maps);
 
-// Fails unless input `at`, called `role`, has rank 3 or more, and `weights`, when given, that rank too.
-void check_ranks(const InferContext& ctx, size_t at, std::string_view role, size_t weights = SIZE_MAX);
+// Fails unless input `at`, called `role`, has rank 3 or more, and `weights`, when given, that rank
+// too.
+void check_ranks(const InferContext& ctx, size_t at, std::string_view role,
+                 size_t weights = SIZE_MAX);
 // Fails unless `channels` of input `at` are `wanted`.
 void check_channels(const InferContext& ctx, size_t at, std::string_view role, const Dim& wanted);
 // Fails unless `count` is divisible by the attribute group.

@@ -25,8 +25,9 @@ void infer(InferContext& ctx) {
 // Y is the image and X the maps of a Conv with the same weights. Elements of Y past the last window
 // take the bias alone; without them dY is an image with exactly X's windows.
 TensorList grad(const GradContext& ctx) {
-  Windows windows = conv_rules::resolve_transpose(ctx, known_spatial("ConvTranspose", "W", ctx.dims(1)),
-                                                  known_spatial("ConvTranspose", "X", ctx.dims(0)));
+  Windows windows =
+      conv_rules::resolve_transpose(ctx, known_spatial("ConvTranspose", "W", ctx.dims(1)),
+                                    known_spatial("ConvTranspose", "X", ctx.dims(0)));
   const Tensor dy = ctx.grad();
   TensorList grads = ctx.none();
   if (ctx.has_input(2) && ctx.needs(2)) grads[2] = conv_rules::channel_sum(dy);
@@ -40,7 +41,8 @@ TensorList grad(const GradContext& ctx) {
     ends.push_back(windows.input[i]);
     axes.push_back(static_cast<int64_t>(i) + 2);
   }
-  const Tensor seen = axes.empty() ? dy : Slice(dy, Tensor::ints(starts), Tensor::ints(ends), Tensor::ints(axes));
+  const Tensor seen =
+      axes.empty() ? dy : Slice(dy, Tensor::ints(starts), Tensor::ints(ends), Tensor::ints(axes));
   const Attrs attrs = conv_rules::explicit_attrs(windows, ctx.i("group"));
   if (ctx.needs(0)) grads[0] = Conv(seen, ctx.input(1), attrs);
   if (ctx.needs(1)) grads[1] = ConvWeightGrad(seen, ctx.input(0), attrs);
@@ -54,21 +56,31 @@ void samples(Samples& s) {
   s.add({arg::any({2, 2, 4}), arg::any({2, 1, 3})}, {{"strides", {2}}, {"output_padding", {1}}});
   s.add({arg::any({1, 4, 3, 2}), arg::any({4, 3, 2, 3}), arg::any({6})},
         {{"group", 2}, {"strides", {3, 2}}, {"pads", {1, 0, 0, 2}}});
-  s.add({arg::any({1, 1, 3, 3}), arg::any({1, 2, 2, 2})}, {{"dilations", {2, 2}}, {"output_padding", {1, 1}}});
-  s.add({arg::any({1, 1, 3, 3}), arg::any({1, 2, 3, 3})}, {{"strides", {3, 2}}, {"output_shape", {10, 8}}});
-  s.add({arg::any({1, 1, 3, 3}), arg::any({1, 1, 4, 3})}, {{"strides", {2, 2}}, {"output_shape", {5, 6}}});
-  s.add({arg::any({1, 1, 3, 3}), arg::any({1, 2, 3, 3})}, {{"auto_pad", "SAME_UPPER"}, {"strides", {2, 2}}});
-  s.add({arg::any({1, 1, 3, 3}), arg::any({1, 2, 3, 2})}, {{"auto_pad", "SAME_LOWER"}, {"strides", {2, 3}}});
+  s.add({arg::any({1, 1, 3, 3}), arg::any({1, 2, 2, 2})},
+        {{"dilations", {2, 2}}, {"output_padding", {1, 1}}});
+  s.add({arg::any({1, 1, 3, 3}), arg::any({1, 2, 3, 3})},
+        {{"strides", {3, 2}}, {"output_shape", {10, 8}}});
+  s.add({arg::any({1, 1, 3, 3}), arg::any({1, 1, 4, 3})},
+        {{"strides", {2, 2}}, {"output_shape", {5, 6}}});
+  s.add({arg::any({1, 1, 3, 3}), arg::any({1, 2, 3, 3})},
+        {{"auto_pad", "SAME_UPPER"}, {"strides", {2, 2}}});
+  s.add({arg::any({1, 1, 3, 3}), arg::any({1, 2, 3, 2})},
+        {{"auto_pad", "SAME_LOWER"}, {"strides", {2, 3}}});
   s.add({arg::any({1, 1, 2, 3, 2}), arg::any({1, 2, 2, 2, 2})}, {{"strides", {2, 1, 2}}});
   s.add({arg::any({0, 2, 3, 3}), arg::any({2, 3, 3, 3})});
   s.bad({arg::any({2, 3}), arg::any({2, 3, 3})}, {}, "ConvTranspose: X is f32[2, 3]");
   s.bad({arg::any({1, 3, 3, 3}), arg::any({2, 3, 3, 3})}, {}, "the weights want 2 channels");
-  s.bad({arg::any({1, 3, 3, 3}), arg::any({3, 3, 3, 3})}, {{"group", 2}}, "3 channels cannot be divided");
-  s.bad({arg::any({1, 2, 3, 3}), arg::any({2, 3, 3, 3}), arg::any({2})}, {}, "B is f32[2]; it must have shape [3]");
-  s.bad({arg::any({1, 2, 3, 3}), arg::any({2, 3, 3, 3})}, {{"strides", {2, 2}}, {"output_padding", {2, 0}}},
+  s.bad({arg::any({1, 3, 3, 3}), arg::any({3, 3, 3, 3})}, {{"group", 2}},
+        "3 channels cannot be divided");
+  s.bad({arg::any({1, 2, 3, 3}), arg::any({2, 3, 3, 3}), arg::any({2})}, {},
+        "B is f32[2]; it must have shape [3]");
+  s.bad({arg::any({1, 2, 3, 3}), arg::any({2, 3, 3, 3})},
+        {{"strides", {2, 2}}, {"output_padding", {2, 0}}},
         "output_padding 2 of spatial axis 0 must be smaller");
-  s.bad({arg::any({1, 2, 3, 3}), arg::any({2, 3, 3, 3})}, {{"output_shape", {5}}}, "give the 2 spatial sizes");
-  s.bad({arg::any({1, 2, 1, 1}), arg::any({2, 3, 1, 1})}, {{"pads", {1, 0, 0, 0}}}, "gives no output");
+  s.bad({arg::any({1, 2, 3, 3}), arg::any({2, 3, 3, 3})}, {{"output_shape", {5}}},
+        "give the 2 spatial sizes");
+  s.bad({arg::any({1, 2, 1, 1}), arg::any({2, 3, 1, 1})}, {{"pads", {1, 0, 0, 0}}},
+        "gives no output");
 }
 
 }  // namespace
@@ -80,9 +92,10 @@ constinit const OpDef ConvTranspose{
     .outputs = {{"Y", "T"}},
     .types = {{"T", kFloats}},
     .attrs = {attr_s("auto_pad", "NOTSET", "NOTSET|SAME_UPPER|SAME_LOWER|VALID"),
-              attr("dilations", AttrType::ints), attr_i("group", 1), attr("kernel_shape", AttrType::ints),
-              attr("output_padding", AttrType::ints), attr("output_shape", AttrType::ints),
-              attr("pads", AttrType::ints), attr("strides", AttrType::ints)},
+              attr("dilations", AttrType::ints), attr_i("group", 1),
+              attr("kernel_shape", AttrType::ints), attr("output_padding", AttrType::ints),
+              attr("output_shape", AttrType::ints), attr("pads", AttrType::ints),
+              attr("strides", AttrType::ints)},
     .infer = infer,
     .expand = primitive,
     .grad = {grad, saves::input(0) | saves::input(1)},

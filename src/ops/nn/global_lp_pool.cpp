@@ -17,11 +17,14 @@ void infer(InferContext& ctx) {
 TensorList expand(const ExpandContext& ctx) {
   const Tensor& x = ctx.input(0);
   const double p = static_cast<double>(ctx.i("p"));
-  const Tensor powers = Pow(Abs(x), constant_like(x, p)).sum(pool_rules::spatial_axes(x.rank()), true);
+  const Tensor powers =
+      Pow(Abs(x), constant_like(x, p)).sum(pool_rules::spatial_axes(x.rank()), true);
   return {Pow(powers, constant_like(x, 1 / p))};
 }
 
-TensorList upgrade_1(const OnnxNode& node) { return {GlobalLpPool(node.inputs[0], pool_rules::integral_p(node))}; }
+TensorList upgrade_1(const OnnxNode& node) {
+  return {GlobalLpPool(node.inputs[0], pool_rules::integral_p(node))};
+}
 
 void samples(Samples& s) {
   s.add({arg::range({2, 3, 4, 5}, 0.5, 2)});

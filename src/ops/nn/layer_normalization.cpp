@@ -70,21 +70,27 @@ void samples(Samples& s) {
   s.add({arg::any({0, 4}), arg::any({4}), arg::any({4})}).outputs = 3;
   // Statistics of X in f64 are f32 or bf16, too coarse for finite differences.
   for (const int64_t stash_type : {1, 16}) {
-    Sample& coarse = s.add({arg::any({2, 3, 4}), arg::any({3, 4})}, {{"axis", 1}, {"stash_type", stash_type}});
+    Sample& coarse =
+        s.add({arg::any({2, 3, 4}), arg::any({3, 4})}, {{"axis", 1}, {"stash_type", stash_type}});
     coarse.outputs = 3;
     coarse.grad = false;
   }
   s.bad({arg::any({2, 5}), arg::any({5})}, {{"axis", 2}}, "LayerNormalization: axis 2 is outside");
-  s.bad({arg::any({2, 5}), arg::any({4})}, {}, "Scale is f32[4], which does not broadcast to X of shape [2, 5]");
-  s.bad({arg::any({2, 5}), arg::any({5}), arg::any({3, 2, 5})}, {}, "B is f32[3, 2, 5], which does not broadcast");
-  s.bad({arg::any({2, 5}), arg::any({5})}, {{"stash_type", 2}}, "stash_type is 2; use 1 (f32) or 16 (bf16)");
+  s.bad({arg::any({2, 5}), arg::any({4})}, {},
+        "Scale is f32[4], which does not broadcast to X of shape [2, 5]");
+  s.bad({arg::any({2, 5}), arg::any({5}), arg::any({3, 2, 5})}, {},
+        "B is f32[3, 2, 5], which does not broadcast");
+  s.bad({arg::any({2, 5}), arg::any({5})}, {{"stash_type", 2}},
+        "stash_type is 2; use 1 (f32) or 16 (bf16)");
 }
 
 }  // namespace
 
 constinit const OpDef LayerNormalization{
     .name = "LayerNormalization",
-    .doc = "Scale * (X - mean) / sqrt(var + epsilon) + B, with mean and variance over the axes from `axis` on.",
+    .doc =
+        "Scale * (X - mean) / sqrt(var + epsilon) + B, with mean and variance over the axes from "
+        "`axis` on.",
     .inputs = {{"X", "T"}, {"Scale", "T"}, optional("B", "T")},
     .outputs = {{"Y", "T"}, optional("Mean", "U"), optional("InvStdDev", "U")},
     .types = {{"T", kFloats}, {"U", types(DType::f32, DType::bf16)}},

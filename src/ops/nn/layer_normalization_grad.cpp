@@ -21,8 +21,8 @@ void infer(InferContext& ctx) {
   ctx.output(2, ctx.dims(2));
 }
 
-// With g = dY * Scale: dX = inv_std * (g - mean(g) - x_hat * mean(g * x_hat)); Ba, Kiros and Hinton,
-// "Layer Normalization" (2016), differentiated.
+// With g = dY * Scale: dX = inv_std * (g - mean(g) - x_hat * mean(g * x_hat)); Ba, Kiros and
+// Hinton, "Layer Normalization" (2016), differentiated.
 TensorList expand(const ExpandContext& ctx) {
   const Tensor& x = ctx.input(1);
   const DType type = compute_type(x.dtype());
@@ -43,10 +43,13 @@ TensorList expand(const ExpandContext& ctx) {
 void samples(Samples& s) {
   s.add({arg::any({2, 3, 4}), arg::any({2, 3, 4}), arg::any({4})}).outputs = 3;
   s.add({arg::any({2, 3, 4}), arg::any({2, 3, 4}), arg::any({3, 4})}, {{"axis", 1}}).outputs = 2;
-  s.add({arg::any({2, 3, 4}), arg::any({2, 3, 4}), arg::any({3, 1})}, {{"axis", -2}, {"epsilon", 0.1}}).outputs = 3;
+  s.add({arg::any({2, 3, 4}), arg::any({2, 3, 4}), arg::any({3, 1})},
+        {{"axis", -2}, {"epsilon", 0.1}})
+      .outputs = 3;
   s.add({arg::any({0, 4}), arg::any({0, 4}), arg::any({4})}).outputs = 3;
   s.bad({arg::any({2, 4}), arg::any({3, 4}), arg::any({4})}, {}, "both must have the same shape");
-  s.bad({arg::any({2, 4}), arg::any({2, 4}), arg::any({3})}, {}, "Scale is f32[3], which does not broadcast");
+  s.bad({arg::any({2, 4}), arg::any({2, 4}), arg::any({3})}, {},
+        "Scale is f32[3], which does not broadcast");
   s.bad({arg::any({2, 4}), arg::any({2, 4}), arg::any({4})}, {{"axis", 3}}, "axis 3 is outside");
 }
 

@@ -19,7 +19,8 @@ struct Statistics {
 Statistics statistics(const std::vector<double>& x) {
   double mean = 0, variance = 0;
   for (const double value : x) mean += value / static_cast<double>(x.size());
-  for (const double value : x) variance += (value - mean) * (value - mean) / static_cast<double>(x.size());
+  for (const double value : x)
+    variance += (value - mean) * (value - mean) / static_cast<double>(x.size());
   return {mean, 1 / std::sqrt(variance + kEpsilon)};
 }
 
@@ -29,12 +30,13 @@ TEST(LayerNormalization, GradientThroughMeanAndInvStdDev) {
   const Attrs attrs{{"epsilon", kEpsilon}};
   const TensorList inputs{x, scale}, outputs = op::LayerNormalization.all(inputs, attrs, 3);
   // loss = 3 * Mean - 2 * InvStdDev
-  const TensorList grads{Tensor(), Tensor::full({1, 1}, 3, DType::f32), Tensor::full({1, 1}, -2, DType::f32)};
+  const TensorList grads{Tensor(), Tensor::full({1, 1}, 3, DType::f32),
+                         Tensor::full({1, 1}, -2, DType::f32)};
   std::vector<TensorType> input_types, output_types;
   for (const Tensor& input : inputs) input_types.push_back(TensorType::of(input, false));
   for (const Tensor& output : outputs) output_types.push_back(TensorType::of(output, false));
-  const TensorList made = op::LayerNormalization.grad.fn(
-      GradContext(op::LayerNormalization, attrs, inputs, {}, input_types, output_types, grads, 0b11));
+  const TensorList made = op::LayerNormalization.grad.fn(GradContext(
+      op::LayerNormalization, attrs, inputs, {}, input_types, output_types, grads, 0b11));
 
   const auto loss = [](const std::vector<double>& at) {
     const Statistics s = statistics(at);

@@ -18,7 +18,9 @@ TensorList expand(const ExpandContext& ctx) {
   return {(shifted - Log(Exp(shifted).sum(axes, true))).to(x.dtype())};
 }
 
-TensorList grad(const GradContext& ctx) { return {LogSoftmaxGrad(ctx.grad(), ctx.output(0), ctx.attrs)}; }
+TensorList grad(const GradContext& ctx) {
+  return {LogSoftmaxGrad(ctx.grad(), ctx.output(0), ctx.attrs)};
+}
 
 TensorList upgrade_1(const OnnxNode& node) { return softmax_rules::upgrade_flat(LogSoftmax, node); }
 

@@ -10,18 +10,22 @@ namespace tenon::loss_rules {
 void check(const InferContext& ctx, size_t at) {
   const Dims& scores = ctx.dims(at);
   const Dims& labels = ctx.dims(at + 1);
-  ctx.check(scores.size() >= 2, "scores are {}; they take [N, C, ...] of rank 2 or more", ctx.str(at));
+  ctx.check(scores.size() >= 2, "scores are {}; they take [N, C, ...] of rank 2 or more",
+            ctx.str(at));
   bool fits = labels.size() + 1 == scores.size();
-  for (size_t i = 0; fits && i < labels.size(); ++i) fits = !differ(labels[i], scores[i == 0 ? 0 : i + 1]);
-  ctx.check(fits, "scores are {} and labels {}; labels must have the scores' shape without axis 1", ctx.str(at),
-            ctx.str(at + 1));
+  for (size_t i = 0; fits && i < labels.size(); ++i)
+    fits = !differ(labels[i], scores[i == 0 ? 0 : i + 1]);
+  ctx.check(fits, "scores are {} and labels {}; labels must have the scores' shape without axis 1",
+            ctx.str(at), ctx.str(at + 1));
   if (!ctx.has_input(at + 2)) return;
   const Dims& weights = ctx.dims(at + 2);
-  ctx.check(weights.size() == 1 && !differ(weights[0], scores[1]), "weights are {}; they must have shape [{}]",
-            ctx.str(at + 2), scores[1].str());
+  ctx.check(weights.size() == 1 && !differ(weights[0], scores[1]),
+            "weights are {}; they must have shape [{}]", ctx.str(at + 2), scores[1].str());
 }
 
-Dims loss_dims(const InferContext& ctx, const Dims& labels) { return ctx.s("reduction") == "none" ? labels : Dims{}; }
+Dims loss_dims(const InferContext& ctx, const Dims& labels) {
+  return ctx.s("reduction") == "none" ? labels : Dims{};
+}
 
 Targets targets(const Call& call, const Tensor& labels, const Tensor& weights, DType type) {
   Targets t;
@@ -32,13 +36,15 @@ Targets targets(const Call& call, const Tensor& labels, const Tensor& weights, D
     t.labels = op::Where(t.valid, t.labels, constant_like(t.labels, 0));
   }
   if (weights.defined()) t.weight = op::Gather(weights.to(type), t.labels);
-  if (t.valid.defined()) t.weight = t.weight.defined() ? t.weight * t.valid.to(type) : t.valid.to(type);
+  if (t.valid.defined())
+    t.weight = t.weight.defined() ? t.weight * t.valid.to(type) : t.valid.to(type);
   return t;
 }
 
 Tensor pick(const Tensor& values, const Targets& targets) {
   const Tensor axis = Tensor::ints({1});
-  return op::Squeeze(op::GatherElements(values, op::Unsqueeze(targets.labels, axis), {{"axis", 1}}), axis);
+  return op::Squeeze(op::GatherElements(values, op::Unsqueeze(targets.labels, axis), {{"axis", 1}}),
+                     axis);
 }
 
 Tensor total_weight(const Targets& targets, DType type) {

@@ -28,7 +28,8 @@ TensorList expand(const ExpandContext& ctx) {
   pads[x.rank() - 1] = size - 1 - pads[0];
   const Tensor squares = Unsqueeze(wide * wide, Tensor::ints({1}));
   const Tensor average = AveragePool(
-      squares, {{"count_include_pad", 1}, {"kernel_shape", AttrValue(kernel)}, {"pads", AttrValue(pads)}});
+      squares,
+      {{"count_include_pad", 1}, {"kernel_shape", AttrValue(kernel)}, {"pads", AttrValue(pads)}});
   const Tensor base = Squeeze(average, Tensor::ints({1})) * ctx.f("alpha") + ctx.f("bias");
   return {(wide / Pow(base, constant_like(wide, ctx.f("beta")))).to(x.dtype())};
 }
@@ -50,7 +51,8 @@ constinit const OpDef LRN{
     .inputs = {{"X", "T"}},
     .outputs = {{"Y", "T"}},
     .types = {{"T", kFloats}},
-    .attrs = {attr_f("alpha", 0.0001), attr_f("beta", 0.75), attr_f("bias", 1), required("size", AttrType::i)},
+    .attrs = {attr_f("alpha", 0.0001), attr_f("beta", 0.75), attr_f("bias", 1),
+              required("size", AttrType::i)},
     .infer = infer,
     .expand = expand,
     .grad = through_expansion,

@@ -17,7 +17,8 @@ Dims pooled_from(const Call& call, const Dims& x) {
   const auto kernel = call.ints("kernel_shape");
   Dims from{x[0], x[1]};
   for (size_t i = 0; i < attrs.rank(); ++i)
-    from.push_back((x[i + 2] - 1) * Dim(attrs.strides[i]) + kernel[i] - attrs.pads_begin[i] - attrs.pads_end[i]);
+    from.push_back((x[i + 2] - 1) * Dim(attrs.strides[i]) + kernel[i] - attrs.pads_begin[i] -
+                   attrs.pads_end[i]);
   return from;
 }
 
@@ -28,7 +29,8 @@ void infer(InferContext& ctx) {
   for (size_t i = 0; same && i < x.size(); ++i) same = !differ(ctx.dims(1)[i], x[i]);
   ctx.check(same, "I is {} and X is {}; both must have the same shape", ctx.str(1), ctx.str(0));
   const auto kernel = ctx.ints("kernel_shape");
-  ctx.check(kernel.size() == x.size() - 2 && std::all_of(kernel.begin(), kernel.end(), [](int64_t k) { return k >= 1; }),
+  ctx.check(kernel.size() == x.size() - 2 &&
+                std::all_of(kernel.begin(), kernel.end(), [](int64_t k) { return k >= 1; }),
             "kernel_shape is {}; give each of the {} spatial axes of X a size of at least 1",
             str(Dims(kernel.begin(), kernel.end())), x.size() - 2);
   const Dims from = pooled_from(ctx, x);
@@ -63,9 +65,11 @@ void samples(Samples& s) {
   s.add({arg::any({1, 1, 2, 2}), places, arg::ints({1, 1, 5, 6})}, attrs);
   s.add({arg::any({1, 1, 3}), arg::fixed(Tensor::from<int64_t>({0, 2, 4}, {1, 1, 3}))},
         {{"kernel_shape", {3}}, {"strides", {2}}, {"pads", {1, 1}}});
-  s.bad({arg::any({1, 1, 2}), places}, attrs, "MaxUnpool: I is i64[1, 1, 2, 2] and X is f32[1, 1, 2]");
+  s.bad({arg::any({1, 1, 2}), places}, attrs,
+        "MaxUnpool: I is i64[1, 1, 2, 2] and X is f32[1, 1, 2]");
   s.bad({arg::any({1, 1, 2, 2}), places}, {{"kernel_shape", {2}}}, "kernel_shape is [2]");
-  s.bad({arg::any({1, 1, 2, 2}), places, arg::ints({1, 1, 3, 4})}, attrs, "smaller than [1, 1, 4, 4] that was pooled");
+  s.bad({arg::any({1, 1, 2, 2}), places, arg::ints({1, 1, 3, 4})}, attrs,
+        "smaller than [1, 1, 4, 4] that was pooled");
   s.bad({arg::any({1, 1, 2, 2}), places, arg::ints({5, 5})}, attrs, "give 4 integers");
 }
 
@@ -77,7 +81,8 @@ constinit const OpDef MaxUnpool{
     .inputs = {{"X", "T1"}, {"I", "T2"}, optional_value("output_shape", "T2")},
     .outputs = {{"output", "T1"}},
     .types = {{"T1", kFloats}, {"T2", kInt64}},
-    .attrs = {required("kernel_shape", AttrType::ints), attr("pads", AttrType::ints), attr("strides", AttrType::ints)},
+    .attrs = {required("kernel_shape", AttrType::ints), attr("pads", AttrType::ints),
+              attr("strides", AttrType::ints)},
     .infer = infer,
     .expand = expand,
     .grad = through_expansion,

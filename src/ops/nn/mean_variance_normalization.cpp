@@ -16,15 +16,16 @@ constexpr double kSmall = 1e-9;
 
 std::vector<int64_t> given_axes(const Call& call) {
   const auto axes = call.ints("axes");
-  return axes.empty() ? std::vector<int64_t>{0, 2, 3} : std::vector<int64_t>(axes.begin(), axes.end());
+  return axes.empty() ? std::vector<int64_t>{0, 2, 3}
+                      : std::vector<int64_t>(axes.begin(), axes.end());
 }
 
 void infer(InferContext& ctx) {
   std::vector<size_t> axes;
   for (const int64_t axis : given_axes(ctx)) axes.push_back(ctx.axis(axis, ctx.rank(0)));
   std::sort(axes.begin(), axes.end());
-  ctx.check(std::adjacent_find(axes.begin(), axes.end()) == axes.end(), "axes name an axis of {} twice; name it once",
-            ctx.str(0));
+  ctx.check(std::adjacent_find(axes.begin(), axes.end()) == axes.end(),
+            "axes name an axis of {} twice; name it once", ctx.str(0));
   ctx.output(0, ctx.dims(0));
 }
 

@@ -30,7 +30,8 @@ void samples(Samples& s) {
   s.add({arg::range({2, 3, 3}, -3, -0.1), pixels, weights(3)}, {{"reduction", "none"}});
   s.add({arg::range({2, 3, 3}, -3, -0.1), pixels, weights(3)}, {{"ignore_index", 1}});
   s.add({arg::range({4, 3}, -3, -0.1), arg::ints({2, -100, 1, -100})}, {{"ignore_index", -100}});
-  s.bad({arg::any({4, 3}), arg::ints({1, 2})}, {}, "labels must have the scores' shape without axis 1");
+  s.bad({arg::any({4, 3}), arg::ints({1, 2})}, {},
+        "labels must have the scores' shape without axis 1");
   s.bad({arg::any({4}), labels}, {}, "scores are f32[4]; they take [N, C, ...]");
   s.bad({arg::any({4, 3}), labels, weights(4)}, {}, "weights are f32[4]; they must have shape [3]");
   s.bad({arg::any({4, 3}), labels}, {{"reduction", "max"}}, "use one of none, mean, sum");

@@ -36,8 +36,9 @@ Tensor per_channel(const Tensor& values, size_t rank) {
 }
 
 void check_vector(const InferContext& ctx, size_t at, std::string_view role, const Dim& size) {
-  ctx.check(ctx.rank(at) == 1 && !differ(ctx.dims(at)[0], size), "{} is {}; with X {} it must have shape [{}]", role,
-            ctx.str(at), ctx.str(0), size.str());
+  ctx.check(ctx.rank(at) == 1 && !differ(ctx.dims(at)[0], size),
+            "{} is {}; with X {} it must have shape [{}]", role, ctx.str(at), ctx.str(0),
+            size.str());
 }
 
 void check_broadcasts(const InferContext& ctx, size_t at, std::string_view role, const Dims& x) {
@@ -45,13 +46,16 @@ void check_broadcasts(const InferContext& ctx, size_t at, std::string_view role,
   bool fits = given.size() <= x.size();
   for (size_t i = 0; fits && i < given.size(); ++i)
     fits = given[i] == Dim(1) || !differ(given[i], x[x.size() - given.size() + i]);
-  ctx.check(fits, "{} is {}, which does not broadcast to X of shape {}; its sizes must be X's last ones or 1", role,
-            ctx.str(at), str(x));
+  ctx.check(
+      fits,
+      "{} is {}, which does not broadcast to X of shape {}; its sizes must be X's last ones or 1",
+      role, ctx.str(at), str(x));
 }
 
 DType stash_type(const Call& call) {
   const int64_t type = call.i("stash_type");
-  TENON_CHECK(type == 1 || type == 16, usage, "{}: stash_type is {}; use 1 (f32) or 16 (bf16)", call.op.name, type);
+  TENON_CHECK(type == 1 || type == 16, usage, "{}: stash_type is {}; use 1 (f32) or 16 (bf16)",
+              call.op.name, type);
   return static_cast<DType>(type);
 }
 

@@ -1,4 +1,5 @@
-// Older ONNX forms of nn operators: what a node of that opset computes, and how a node is said for one.
+// Older ONNX forms of nn operators: what a node of that opset computes, and how a node is said for
+// one.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -10,7 +11,8 @@ namespace tenon {
 
 namespace {
 
-OnnxNode node_of(const OpDef& op, int opset, TensorList inputs, Attrs attrs = {}, size_t outputs = 1) {
+OnnxNode node_of(const OpDef& op, int opset, TensorList inputs, Attrs attrs = {},
+                 size_t outputs = 1) {
   return {"n", "", std::string(op.name), opset, std::move(inputs), std::move(attrs), outputs};
 }
 
@@ -42,9 +44,12 @@ void expect_near(const Tensor& actual, const std::vector<double>& expected) {
 
 TEST(OnnxForms, SoftmaxBefore13FlattensTheTrailingAxes) {
   const Tensor x = Tensor::zeros({2, 2, 3});
-  expect_near(import(op::Softmax, node_of(op::Softmax, 11, {x}))[0], std::vector<double>(12, 1.0 / 6));
-  expect_near(import(op::Softmax, node_of(op::Softmax, 11, {x}, {{"axis", 2}}))[0], std::vector<double>(12, 1.0 / 3));
-  expect_near(import(op::LogSoftmax, node_of(op::LogSoftmax, 1, {x}))[0], std::vector<double>(12, -std::log(6)));
+  expect_near(import(op::Softmax, node_of(op::Softmax, 11, {x}))[0],
+              std::vector<double>(12, 1.0 / 6));
+  expect_near(import(op::Softmax, node_of(op::Softmax, 11, {x}, {{"axis", 2}}))[0],
+              std::vector<double>(12, 1.0 / 3));
+  expect_near(import(op::LogSoftmax, node_of(op::LogSoftmax, 1, {x}))[0],
+              std::vector<double>(12, -std::log(6)));
   EXPECT_EQ(import(op::Softmax, node_of(op::Softmax, 11, {x}))[0].shape(), (Shape{2, 2, 3}));
 }
 
@@ -54,7 +59,8 @@ TEST(OnnxForms, SoftmaxIsSaidBefore13OnTheLastAxisOnly) {
   op::Softmax.onnx.lower(last);
   EXPECT_EQ(last.attrs, (Attrs{{"axis", 2}}));
   EXPECT_EQ(refusal(op::Softmax, node_of(op::Softmax, 11, {x}, {{"axis", 1}})),
-            "Softmax: node n works along axis 1 of 3, which opset 11 cannot say; export to opset 13 or later");
+            "Softmax: node n works along axis 1 of 3, which opset 11 cannot say; export to opset "
+            "13 or later");
 }
 
 TEST(OnnxForms, DropoutOfAnExportedNodeKeepsEverything) {
@@ -64,12 +70,15 @@ TEST(OnnxForms, DropoutOfAnExportedNodeKeepsEverything) {
   EXPECT_EQ(seven[1].dtype(), DType::f32);
   const TensorList ten = import(op::Dropout, node_of(op::Dropout, 10, {x}, {{"ratio", 0.5}}, 2));
   EXPECT_EQ(ten[1].dtype(), DType::boolean);
-  expect_near(import(op::Dropout, node_of(op::Dropout, 6, {x}, {{"ratio", 1.0}, {"is_test", 1}}))[0], {1, 2, 3, 4});
+  expect_near(
+      import(op::Dropout, node_of(op::Dropout, 6, {x}, {{"ratio", 1.0}, {"is_test", 1}}))[0],
+      {1, 2, 3, 4});
   expect_near(import(op::Dropout, node_of(op::Dropout, 6, {x}, {{"ratio", 1.0}}))[0], {0, 0, 0, 0});
 }
 
 TEST(OnnxForms, DropoutIsSaidBefore12WhenItDoesNotTrain) {
-  const Tensor x = Tensor::zeros({4}), ratio = Tensor::scalar(0.25), on = Tensor::full({}, 1, DType::boolean);
+  const Tensor x = Tensor::zeros({4}), ratio = Tensor::scalar(0.25),
+               on = Tensor::full({}, 1, DType::boolean);
   OnnxNode still = node_of(op::Dropout, 10, {x, ratio});
   op::Dropout.onnx.lower(still);
   EXPECT_EQ(still.inputs.size(), 1U);
@@ -83,28 +92,34 @@ TEST(OnnxForms, BatchNormalizationBefore14TrainsByItsOutputs) {
   const Tensor one = Tensor::ones({1}), zero = Tensor::zeros({1});
   const TensorList inputs{x, one, zero, zero, one};
   const Attrs attrs{{"epsilon", 0.0}, {"momentum", 0.9}};
-  expect_near(import(op::BatchNormalization, node_of(op::BatchNormalization, 9, inputs, attrs))[0], {1, 3});
-  const TensorList trained = import(op::BatchNormalization, node_of(op::BatchNormalization, 9, inputs, attrs, 5));
+  expect_near(import(op::BatchNormalization, node_of(op::BatchNormalization, 9, inputs, attrs))[0],
+              {1, 3});
+  const TensorList trained =
+      import(op::BatchNormalization, node_of(op::BatchNormalization, 9, inputs, attrs, 5));
   ASSERT_EQ(trained.size(), 5U);
   expect_near(trained[0], {-1, 1});
   expect_near(trained[1], {0.2});  // 0.9 * 0 + 0.1 * 2
   expect_near(trained[2], {1.0});  // 0.9 * 1 + 0.1 * 1
   expect_near(trained[3], {2});
   expect_near(trained[4], {1});
-  expect_near(import(op::BatchNormalization,
-                     node_of(op::BatchNormalization, 6, inputs, attrs.with({"is_test", 1}).with({"spatial", 1})))[0],
-              {1, 3});
+  expect_near(
+      import(op::BatchNormalization, node_of(op::BatchNormalization, 6, inputs,
+                                             attrs.with({"is_test", 1}).with({"spatial", 1})))[0],
+      {1, 3});
   OnnxNode lowered = node_of(op::BatchNormalization, 9, inputs, {{"training_mode", 0}});
   op::BatchNormalization.onnx.lower(lowered);
   EXPECT_TRUE(lowered.attrs.empty());
-  EXPECT_NE(refusal(op::BatchNormalization, node_of(op::BatchNormalization, 9, inputs, {{"training_mode", 1}})), "");
+  EXPECT_NE(refusal(op::BatchNormalization,
+                    node_of(op::BatchNormalization, 9, inputs, {{"training_mode", 1}})),
+            "");
 }
 
 TEST(OnnxForms, GroupNormalizationOf18HasAScaleAGroup) {
   const Tensor x = Tensor::from<float>({-1, 1, -1, 1, -1, 1, -1, 1}, {1, 4, 2});
   const Tensor scale = Tensor::from<float>({1, 10}, {2}), bias = Tensor::from<float>({0, 100}, {2});
   const Attrs attrs{{"num_groups", 2}, {"epsilon", 0.0}};
-  expect_near(import(op::GroupNormalization, node_of(op::GroupNormalization, 18, {x, scale, bias}, attrs))[0],
+  expect_near(import(op::GroupNormalization,
+                     node_of(op::GroupNormalization, 18, {x, scale, bias}, attrs))[0],
               {-1, 1, -1, 1, 90, 110, 90, 110});
 }
 
@@ -113,11 +128,16 @@ TEST(OnnxForms, PoolingWithoutDilationsInOldOpsets) {
   OnnxNode plain = node_of(op::AveragePool, 17, {x}, {{"kernel_shape", {2}}, {"dilations", {1}}});
   op::AveragePool.onnx.lower(plain);
   EXPECT_EQ(plain.attrs, (Attrs{{"kernel_shape", {2}}}));
-  EXPECT_EQ(refusal(op::AveragePool, node_of(op::AveragePool, 17, {x}, {{"kernel_shape", {2}}, {"dilations", {2}}})),
-            "AveragePool: node n has dilations [2], which opset 17 cannot say; export to opset 19 or later");
-  EXPECT_NE(refusal(op::LpPool, node_of(op::LpPool, 17, {x}, {{"kernel_shape", {2}}, {"ceil_mode", 1}})), "");
+  EXPECT_EQ(refusal(op::AveragePool,
+                    node_of(op::AveragePool, 17, {x}, {{"kernel_shape", {2}}, {"dilations", {2}}})),
+            "AveragePool: node n has dilations [2], which opset 17 cannot say; export to opset 19 "
+            "or later");
+  EXPECT_NE(
+      refusal(op::LpPool, node_of(op::LpPool, 17, {x}, {{"kernel_shape", {2}}, {"ceil_mode", 1}})),
+      "");
   const Tensor threes = Tensor::full({1, 1, 2}, 3);
-  expect_near(import(op::GlobalLpPool, node_of(op::GlobalLpPool, 1, {threes}, {{"p", 1.0}}))[0], {6});
+  expect_near(import(op::GlobalLpPool, node_of(op::GlobalLpPool, 1, {threes}, {{"p", 1.0}}))[0],
+              {6});
 }
 
 }  // namespace

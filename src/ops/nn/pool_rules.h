@@ -19,8 +19,8 @@ void check_windows(const InferContext& ctx, size_t dy, const Dims& spatial);
 
 Windows windows(const Call& call, const Shape& image);
 
-// Rewrites a node for an opset before its attribute dilations, which only ones survive; `since` is the
-// first opset that has it.
+// Rewrites a node for an opset before its attribute dilations, which only ones survive; `since` is
+// the first opset that has it.
 void lower_dilations(OnnxNode& node, int since);
 // The attributes of an LpPool of opset 1, whose p is a float there.
 Attrs integral_p(const OnnxNode& node);

@@ -22,18 +22,22 @@ TensorList expand(const ExpandContext& ctx) {
   const auto first = static_cast<size_t>(normalize_axis(ctx.i("axis"), x.rank(), ctx.op.name));
   const Tensor wide = x.to(type);
   const Tensor square = (wide * wide).mean(norm_rules::axes_from(first, x.rank()), true);
-  return {(wide / Sqrt(square + ctx.f("epsilon")) * ctx.input(1).to(type)).to(ctx.input(1).dtype())};
+  return {
+      (wide / Sqrt(square + ctx.f("epsilon")) * ctx.input(1).to(type)).to(ctx.input(1).dtype())};
 }
 
 void samples(Samples& s) {
   const auto scale = [](const Shape& shape) { return arg::typed(shape, DType::f64); };
   s.add({arg::any({2, 3, 4}), scale({4})});
   s.add({arg::any({2, 3, 4}), scale({3, 4})}, {{"axis", 1}, {"epsilon", 0.1}});
-  s.add({arg::any({2, 4}), arg::typed({4}, DType::f32)}, {{"axis", -1}}).grad = false;  // f32 is too coarse
+  s.add({arg::any({2, 4}), arg::typed({4}, DType::f32)}, {{"axis", -1}}).grad =
+      false;  // f32 is too coarse
   s.add({arg::any({0, 4}), scale({4})});
   s.bad({arg::any({2, 5}), arg::any({5})}, {{"axis", 2}}, "RMSNormalization: axis 2 is outside");
-  s.bad({arg::any({2, 5}), arg::any({4})}, {}, "scale is f32[4], which does not broadcast to X of shape [2, 5]");
-  s.bad({arg::any({2, 5}), arg::any({5})}, {{"stash_type", 2}}, "stash_type is 2; use 1 (f32) or 16 (bf16)");
+  s.bad({arg::any({2, 5}), arg::any({4})}, {},
+        "scale is f32[4], which does not broadcast to X of shape [2, 5]");
+  s.bad({arg::any({2, 5}), arg::any({5})}, {{"stash_type", 2}},
+        "stash_type is 2; use 1 (f32) or 16 (bf16)");
 }
 
 }  // namespace

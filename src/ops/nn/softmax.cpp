@@ -19,7 +19,9 @@ TensorList expand(const ExpandContext& ctx) {
   return {(exps / exps.sum(axes, true)).to(x.dtype())};
 }
 
-TensorList grad(const GradContext& ctx) { return {SoftmaxGrad(ctx.grad(), ctx.output(0), ctx.attrs)}; }
+TensorList grad(const GradContext& ctx) {
+  return {SoftmaxGrad(ctx.grad(), ctx.output(0), ctx.attrs)};
+}
 
 TensorList upgrade_1(const OnnxNode& node) { return softmax_rules::upgrade_flat(Softmax, node); }
 

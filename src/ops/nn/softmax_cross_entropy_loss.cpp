@@ -34,14 +34,16 @@ Tensor weights_grad(const GradContext& ctx) {
   if (ctx.s("reduction") == "mean") {
     const Tensor total = targets.weight.sum();
     const Tensor weighted = each * targets.weight;
-    const Tensor counted =
-        targets.valid.defined() ? Where(targets.valid, weighted, constant_like(weighted, 0)) : weighted;
+    const Tensor counted = targets.valid.defined()
+                               ? Where(targets.valid, weighted, constant_like(weighted, 0))
+                               : weighted;
     each = (each - counted.sum() / total) / total;
   }
   each = each * ctx.grad(0).to(type);
   if (targets.valid.defined()) each = Where(targets.valid, each, constant_like(each, 0));
   const Tensor zeros = full(ctx.dims(2), 0, type, ctx.input(2));
-  return ScatterElements(zeros, targets.labels.view({-1}), each.view({-1}), {{"reduction", "add"}}).to(ctx.dtype(2));
+  return ScatterElements(zeros, targets.labels.view({-1}), each.view({-1}), {{"reduction", "add"}})
+      .to(ctx.dtype(2));
 }
 
 TensorList grad(const GradContext& ctx) {
@@ -50,8 +52,8 @@ TensorList grad(const GradContext& ctx) {
   const bool weighted = ctx.has_input(2);
   if (ctx.has_grad(0)) {
     if (ctx.needs(0))
-      grads[0] = SoftmaxCrossEntropyLossGrad(ctx.grad(0), scores, ctx.input(1), weighted ? ctx.input(2) : Tensor(),
-                                             ctx.attrs);
+      grads[0] = SoftmaxCrossEntropyLossGrad(ctx.grad(0), scores, ctx.input(1),
+                                             weighted ? ctx.input(2) : Tensor(), ctx.attrs);
     if (weighted && ctx.needs(2)) grads[2] = weights_grad(ctx);
   }
   if (ctx.has_grad(1) && ctx.needs(0)) {
@@ -72,7 +74,8 @@ void samples(Samples& s) {
   s.add({arg::any({2, 3, 3}), pixels, weights(3)}, {{"ignore_index", 1}}).outputs = 2;
   s.add({arg::any({4, 3}), arg::ints({2, -100, 1, -100})}, {{"ignore_index", -100}});
   s.add({arg::any({4, 3}), arg::fixed(Tensor::from<int32_t>({1, 1, 0, 2}, {4}))});
-  s.bad({arg::any({4, 3}), arg::ints({1, 2})}, {}, "labels must have the scores' shape without axis 1");
+  s.bad({arg::any({4, 3}), arg::ints({1, 2})}, {},
+        "labels must have the scores' shape without axis 1");
   s.bad({arg::any({4}), labels}, {}, "scores are f32[4]; they take [N, C, ...]");
   s.bad({arg::any({4, 3}), labels, weights(4)}, {}, "weights are f32[4]; they must have shape [3]");
   s.bad({arg::any({4, 3}), labels}, {{"reduction", "max"}}, "use one of none, mean, sum");
@@ -82,7 +85,9 @@ void samples(Samples& s) {
 
 constinit const OpDef SoftmaxCrossEntropyLoss{
     .name = "SoftmaxCrossEntropyLoss",
-    .doc = "Minus the log of the softmax of scores [N, C, d...] at each label [N, d...], weighted and reduced.",
+    .doc =
+        "Minus the log of the softmax of scores [N, C, d...] at each label [N, d...], weighted and "
+        "reduced.",
     .inputs = {{"scores", "T"}, {"labels", "Tind"}, optional("weights", "T")},
     .outputs = {{"output", "T"}, optional("log_prob", "T")},
     .types = {{"T", kFloats}, {"Tind", kIndex}},

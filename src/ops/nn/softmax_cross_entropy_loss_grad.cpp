@@ -16,7 +16,8 @@ void infer(InferContext& ctx) {
   const Dims wanted = loss_rules::loss_dims(ctx, ctx.dims(2));
   bool fits = ctx.rank(0) == wanted.size();
   for (size_t i = 0; fits && i < wanted.size(); ++i) fits = !differ(ctx.dims(0)[i], wanted[i]);
-  ctx.check(fits, "dLoss is {}; with reduction {} it must have shape {}", ctx.str(0), ctx.s("reduction"), str(wanted));
+  ctx.check(fits, "dLoss is {}; with reduction {} it must have shape {}", ctx.str(0),
+            ctx.s("reduction"), str(wanted));
   ctx.output(0, ctx.dims(1));
 }
 
@@ -27,17 +28,20 @@ TensorList expand(const ExpandContext& ctx) {
   const Tensor weights = ctx.has_input(3) ? ctx.input(3) : Tensor();
   const loss_rules::Targets targets = loss_rules::targets(ctx, ctx.input(2), weights, type);
   const Dim classes = scores.dims()[1];
-  TENON_CHECK(classes.is_const(), unsupported, "SoftmaxCrossEntropyLoss: scores have an unknown number of classes; "
-                                               "fix it to differentiate the loss");
+  TENON_CHECK(classes.is_const(), unsupported,
+              "SoftmaxCrossEntropyLoss: scores have an unknown number of classes; "
+              "fix it to differentiate the loss");
   tenon::Shape column(scores.rank() - 1, 1);
   column[0] = classes.value();
   const Tensor axis = Tensor::ints({1});
-  const Tensor one_hot = Equal(Unsqueeze(targets.labels, axis), Tensor::arange(classes.value()).view(column));
+  const Tensor one_hot =
+      Equal(Unsqueeze(targets.labels, axis), Tensor::arange(classes.value()).view(column));
   Tensor scale = ctx.input(0).to(type);
   if (targets.weight.defined()) scale = scale * targets.weight;
   if (ctx.s("reduction") == "mean") scale = scale / loss_rules::total_weight(targets, type);
   if (scale.rank() != 0) scale = Unsqueeze(scale, axis);
-  return {((Softmax(scores.to(type), {{"axis", 1}}) - one_hot.to(type)) * scale).to(scores.dtype())};
+  return {
+      ((Softmax(scores.to(type), {{"axis", 1}}) - one_hot.to(type)) * scale).to(scores.dtype())};
 }
 
 void samples(Samples& s) {
@@ -49,8 +53,10 @@ void samples(Samples& s) {
   s.add({arg::any({2, 3}), arg::any({2, 3, 3}), pixels, weights(3)}, {{"reduction", "none"}});
   s.add({arg::any({}), arg::any({2, 3, 3}), pixels, weights(3)}, {{"ignore_index", 1}});
   s.add({arg::any({}), arg::any({4, 3}), arg::ints({2, -100, 1, -100})}, {{"ignore_index", -100}});
-  s.bad({arg::any({4}), arg::any({4, 3}), labels}, {}, "dLoss is f32[4]; with reduction mean it must have shape []");
-  s.bad({arg::any({}), arg::any({4, 3}), arg::ints({1, 2})}, {}, "labels must have the scores' shape without axis 1");
+  s.bad({arg::any({4}), arg::any({4, 3}), labels}, {},
+        "dLoss is f32[4]; with reduction mean it must have shape []");
+  s.bad({arg::any({}), arg::any({4, 3}), arg::ints({1, 2})}, {},
+        "labels must have the scores' shape without axis 1");
 }
 
 }  // namespace

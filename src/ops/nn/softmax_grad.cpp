@@ -19,7 +19,8 @@ void samples(Samples& s) {
   s.add({arg::any({2, 5}), arg::range({2, 5}, 0, 1)});
   s.add({arg::any({2, 3, 4}), arg::range({2, 3, 4}, 0, 1)}, {{"axis", 1}});
   s.add({arg::any({0, 3}), arg::any({0, 3})});
-  s.bad({arg::any({2, 5}), arg::any({2, 4})}, {}, "SoftmaxGrad: dY is f32[2, 5] and Y is f32[2, 4]");
+  s.bad({arg::any({2, 5}), arg::any({2, 4})}, {},
+        "SoftmaxGrad: dY is f32[2, 5] and Y is f32[2, 4]");
   s.bad({arg::any({2, 5}), arg::any({2, 5})}, {{"axis", 2}}, "axis 2 is outside");
 }
 

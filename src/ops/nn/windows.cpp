@@ -1,4 +1,5 @@
-// ONNX's window arithmetic (https://onnx.ai/onnx/operators/onnx__MaxPool.html), symbolic and concrete.
+// ONNX's window arithmetic (https://onnx.ai/onnx/operators/onnx__MaxPool.html), symbolic and
+// concrete.
 #include "ops/nn/windows.h"
 
 #include <algorithm>
@@ -8,15 +9,15 @@ namespace tenon {
 namespace {
 
 // The list attribute `name`, or `fallback` for every axis.
-std::vector<int64_t> per_axis(const Call& call, std::string_view name, size_t count, int64_t fallback,
-                              int64_t least) {
+std::vector<int64_t> per_axis(const Call& call, std::string_view name, size_t count,
+                              int64_t fallback, int64_t least) {
   const std::span<const int64_t> given = call.ints(name);
   if (given.empty()) return std::vector<int64_t>(count, fallback);
-  TENON_CHECK(given.size() == count, usage, "{}: {} has {} entries; this input wants {}", call.op.name, name,
-              given.size(), count);
+  TENON_CHECK(given.size() == count, usage, "{}: {} has {} entries; this input wants {}",
+              call.op.name, name, given.size(), count);
   for (const int64_t value : given)
-    TENON_CHECK(value >= least, usage, "{}: {} is {}; every entry must be at least {}", call.op.name, name,
-                str(Dims(given.begin(), given.end())), least);
+    TENON_CHECK(value >= least, usage, "{}: {} is {}; every entry must be at least {}",
+                call.op.name, name, str(Dims(given.begin(), given.end())), least);
   return {given.begin(), given.end()};
 }
 
@@ -70,7 +71,8 @@ Dims WindowAttrs::output(const Dims& input, const Dims& kernel) const {
     else
       size = span.floor_div(strides[i]) + 1;
     TENON_CHECK(!size.is_const() || size.value() > 0, usage,
-                "{}: a window of {} elements does not fit into spatial axis {} of size {} with pads {} and {}; "
+                "{}: a window of {} elements does not fit into spatial axis {} of size {} with "
+                "pads {} and {}; "
                 "use larger pads, a smaller kernel or a larger input",
                 op, extent.str(), i, input[i].str(), pads_begin[i], pads_end[i]);
     sizes.push_back(std::move(size));
@@ -81,7 +83,7 @@ Dims WindowAttrs::output(const Dims& input, const Dims& kernel) const {
 Windows resolve_windows(const Call& call, const Shape& kernel, const Shape& input) {
   WindowAttrs attrs(call, kernel.rank());
   const auto output = to_shape(attrs.output(to_dims(input), to_dims(kernel)));
-  Windows windows{kernel,           attrs.strides, attrs.dilations, attrs.pads_begin,
+  Windows windows{kernel,         attrs.strides, attrs.dilations, attrs.pads_begin,
                   attrs.pads_end, input,         *output};
   if (!is_same(attrs.auto_pad)) return windows;
   for (size_t i = 0; i < windows.rank(); ++i) {
@@ -107,8 +109,9 @@ int64_t Windows::covered(size_t axis, int64_t at, bool padding) const {
 
 Shape known_spatial(std::string_view op, std::string_view what, const Dims& dims) {
   const auto shape = to_shape(spatial_dims(dims));
-  TENON_CHECK(shape, unsupported, "{}: {} of shape {} has symbolic spatial sizes; fix them to differentiate it",
-              op, what, str(dims));
+  TENON_CHECK(shape, unsupported,
+              "{}: {} of shape {} has symbolic spatial sizes; fix them to differentiate it", op,
+              what, str(dims));
   return *shape;
 }
 

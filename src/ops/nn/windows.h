@@ -1,5 +1,6 @@
-// Sliding windows of convolutions and pooling: how the attributes strides, dilations, pads, auto_pad
-// and ceil_mode decide which input elements each output element sees, along each spatial axis.
+// Sliding windows of convolutions and pooling: how the attributes strides, dilations, pads,
+// auto_pad and ceil_mode decide which input elements each output element sees, along each spatial
+// axis.
 #pragma once
 
 #include <string_view>

@@ -21,7 +21,8 @@ std::vector<State> run(const OpDef& op, const Attrs& attrs, size_t states, int64
   Tensor param = one(1), first = one(0), second = one(0);
   std::vector<State> history;
   for (int64_t k = 0; k < 3; ++k) {
-    const Tensor lr = Tensor::full({}, 0.1, DType::f32), step = Tensor::full({}, static_cast<double>(first_step + k), DType::i64);
+    const Tensor lr = Tensor::full({}, 0.1, DType::f32),
+                 step = Tensor::full({}, static_cast<double>(first_step + k), DType::i64);
     const Tensor grad = one(kGradients[k]);
     std::vector<const Tensor*> inputs{&lr, &step, &param, &grad, &first, &second};
     TensorList outputs{param, first, second};
@@ -42,7 +43,9 @@ void expect(const std::vector<State>& actual, const std::vector<State>& expected
   }
 }
 
-TEST(SgdStep, Plain) { expect(run(op::SgdStep, {}, 0, 0), {{0.95, 0, 0}, {0.975, 0, 0}, {0.775, 0, 0}}); }
+TEST(SgdStep, Plain) {
+  expect(run(op::SgdStep, {}, 0, 0), {{0.95, 0, 0}, {0.975, 0, 0}, {0.775, 0, 0}});
+}
 
 TEST(SgdStep, MomentumWithDampeningStartsFromTheGradient) {
   expect(run(op::SgdStep, {{"momentum", 0.9}, {"dampening", 0.5}, {"weight_decay", 0.1}}, 1, 0),
@@ -56,12 +59,16 @@ TEST(SgdStep, Nesterov) {
 
 TEST(AdamStep, DecayInTheGradient) {
   expect(run(op::AdamStep, {{"weight_decay", 0.1}}, 2, 1),
-         {{0.9000000017, 0.06, 0.00036}, {0.8544413675, 0.0380000000, 0.00038524}, {0.7831704440, 0.2427444137, 0.0047339320}});
+         {{0.9000000017, 0.06, 0.00036},
+          {0.8544413675, 0.0380000000, 0.00038524},
+          {0.7831704440, 0.2427444137, 0.0047339320}});
 }
 
 TEST(AdamStep, DecoupledDecay) {
   expect(run(op::AdamStep, {{"weight_decay", 0.1}, {"decoupled", 1}}, 2, 1),
-         {{0.8900000020, 0.05, 0.00025}, {0.8544662987, 0.02, 0.00031225}, {0.7788568715, 0.218, 0.0043119378}});
+         {{0.8900000020, 0.05, 0.00025},
+          {0.8544662987, 0.02, 0.00031225},
+          {0.7788568715, 0.218, 0.0043119378}});
 }
 
 }  // namespace

@@ -99,11 +99,16 @@ ElementFn fmod_row(DType type) {
 
 ElementFn find_binary(const OpDef& op, DType type) {
   static constexpr ElementRow rows[] = {
-      {&op::Add, binary_signed<AddOf>}, {&op::Sub, binary_signed<SubOf>},
-      {&op::Mul, mul_row},              {&op::Div, binary_floats<DivOf>},
-      {&op::Min, binary_signed<MinOf>}, {&op::Max, binary_signed<MaxOf>},
-      {&op::Sum, binary_floats<AddOf>}, {&op::Mean, binary_floats<AddOf>},
-      {&op::Mod, fmod_row},             {&op::ReluGrad, binary_signed<ReluGradOf>},
+      {&op::Add, binary_signed<AddOf>},
+      {&op::Sub, binary_signed<SubOf>},
+      {&op::Mul, mul_row},
+      {&op::Div, binary_floats<DivOf>},
+      {&op::Min, binary_signed<MinOf>},
+      {&op::Max, binary_signed<MaxOf>},
+      {&op::Sum, binary_floats<AddOf>},
+      {&op::Mean, binary_floats<AddOf>},
+      {&op::Mod, fmod_row},
+      {&op::ReluGrad, binary_signed<ReluGradOf>},
   };
   return find_row(rows, op, type);
 }
@@ -137,8 +142,7 @@ Prepared prepare_variadic(const PrepareContext& ctx) {
   const ElementLoop loop{fn, {type, type, type}, type, kCheapGrain};
   if (&ctx.op != &op::Mean) return prepare_fold(ctx, loop);
   if (type != DType::f32) return refuse("only f16, bf16, f32; data_0 is f64");
-  return prepare_fold(ctx, loop, find(op::Div, type),
-                      {.a = static_cast<float>(ctx.inputs.size())});
+  return prepare_fold(ctx, loop, find(op::Div, type), {.a = static_cast<float>(ctx.inputs.size())});
 }
 
 }  // namespace

@@ -26,7 +26,8 @@ Prepared prepare(const PrepareContext& ctx) {
   auto kernel = std::make_unique<CastKernel>();
   kernel->convert = half_conversion(x.dtype, to);
   if (!kernel->convert)
-    return refuse(fmt::format("only between f32 and f16 or bf16, not from {} to {}", name(x.dtype), name(to)));
+    return refuse(fmt::format("only between f32 and f16 or bf16, not from {} to {}", name(x.dtype),
+                              name(to)));
   if (!x.contiguous) return refuse("only row-major");
   kernel->count = x.numel();
   kernel->from_size = static_cast<int64_t>(size_of(x.dtype));

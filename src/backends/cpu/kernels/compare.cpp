@@ -15,26 +15,37 @@ HWY_BEFORE_NAMESPACE();
 namespace tenon::cpu::HWY_NAMESPACE {
 namespace {
 
-// Plain loops, which the compiler vectorises for each target. Bytes, since it knows no bool vectors.
+// Plain loops, which the compiler vectorises for each target. Bytes, since it knows no bool
+// vectors.
 struct EqualOf {
   template <class T>
-  uint8_t operator()(T a, T b) const { return a == b; }
+  uint8_t operator()(T a, T b) const {
+    return a == b;
+  }
 };
 struct GreaterOf {
   template <class T>
-  uint8_t operator()(T a, T b) const { return a > b; }
+  uint8_t operator()(T a, T b) const {
+    return a > b;
+  }
 };
 struct GreaterOrEqualOf {
   template <class T>
-  uint8_t operator()(T a, T b) const { return a >= b; }
+  uint8_t operator()(T a, T b) const {
+    return a >= b;
+  }
 };
 struct LessOf {
   template <class T>
-  uint8_t operator()(T a, T b) const { return a < b; }
+  uint8_t operator()(T a, T b) const {
+    return a < b;
+  }
 };
 struct LessOrEqualOf {
   template <class T>
-  uint8_t operator()(T a, T b) const { return a <= b; }
+  uint8_t operator()(T a, T b) const {
+    return a <= b;
+  }
 };
 struct AndOf {
   uint8_t operator()(uint8_t a, uint8_t b) const { return a & b; }
@@ -131,10 +142,12 @@ template <class T>
 void clip_loop(const void* const* in, void* out, size_t n, unsigned, const ElementAttrs&) {
   const Tag<T> d;
   using Limits = std::numeric_limits<T>;
-  const auto low = hn::Set(d, in[1] ? *static_cast<const T*>(in[1])
-                              : Limits::has_infinity ? -Limits::infinity() : Limits::lowest());
-  const auto high = hn::Set(d, in[2] ? *static_cast<const T*>(in[2])
-                               : Limits::has_infinity ? Limits::infinity() : Limits::max());
+  const auto low = hn::Set(d, in[1]                  ? *static_cast<const T*>(in[1])
+                              : Limits::has_infinity ? -Limits::infinity()
+                                                     : Limits::lowest());
+  const auto high = hn::Set(d, in[2]                  ? *static_cast<const T*>(in[2])
+                               : Limits::has_infinity ? Limits::infinity()
+                                                      : Limits::max());
   const T* x = static_cast<const T*>(in[0]);
   T* y = static_cast<T*>(out);
   const size_t lanes = hn::Lanes(d);
@@ -191,8 +204,7 @@ Prepared prepare_where(const PrepareContext& ctx) {
   const DType type = ctx.inputs[1].dtype;
   const ElementFn fn =
       type == DType::string ? nullptr : HWY_DYNAMIC_DISPATCH(find_where)(size_of(type));
-  if (!fn)
-    return refuse(fmt::format("only elements of 1, 2, 4 or 8 bytes; X is {}", name(type)));
+  if (!fn) return refuse(fmt::format("only elements of 1, 2, 4 or 8 bytes; X is {}", name(type)));
   return prepare_elementwise(ctx, {fn, {DType::boolean, type, type}, type, kCheapGrain});
 }
 

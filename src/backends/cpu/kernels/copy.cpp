@@ -93,7 +93,8 @@ struct Window {
   int64_t offset = 0;
   Shape strides;
 };
-Window window(const PrepareContext& ctx, size_t starts_at, const Shape& shape, const Shape& strides) {
+Window window(const PrepareContext& ctx, size_t starts_at, const Shape& shape,
+              const Shape& strides) {
   const std::vector<int64_t> starts = ctx.inputs[starts_at].constant_ints();
   const std::vector<int64_t> ends = ctx.inputs[starts_at + 1].constant_ints();
   std::vector<int64_t> axes, steps;
@@ -104,7 +105,8 @@ Window window(const PrepareContext& ctx, size_t starts_at, const Shape& shape, c
     const int64_t given = axes.empty() ? static_cast<int64_t>(i) : axes[i];
     const auto axis =
         static_cast<size_t>(given < 0 ? given + static_cast<int64_t>(shape.rank()) : given);
-    const SliceRange range = slice_range(shape[axis], starts[i], ends[i], steps.empty() ? 1 : steps[i]);
+    const SliceRange range =
+        slice_range(shape[axis], starts[i], ends[i], steps.empty() ? 1 : steps[i]);
     if (range.count > 0) result.offset += range.start * strides[axis];
     result.strides[axis] = strides[axis] * range.step;
   }
@@ -125,8 +127,7 @@ Prepared prepare_slice_grad(const PrepareContext& ctx) {
   kernel->fills = true;
   kernel->fill_count = dx.numel();
   kernel->element_size = bytes_of(dx.dtype);
-  kernel->moves.push_back(
-      make_move(ctx, 0, 0, dy.shape, dy.strides, 0, seen.strides, seen.offset));
+  kernel->moves.push_back(make_move(ctx, 0, 0, dy.shape, dy.strides, 0, seen.strides, seen.offset));
   return kernel;
 }
 
@@ -188,7 +189,8 @@ Prepared prepare_tile(const PrepareContext& ctx) {
 
 Prepared prepare_pad(const PrepareContext& ctx) {
   if (moves_strings(ctx)) return refuse_strings();
-  if (ctx.s("mode") != "constant") return refuse(fmt::format("only mode constant, not {}", ctx.s("mode")));
+  if (ctx.s("mode") != "constant")
+    return refuse(fmt::format("only mode constant, not {}", ctx.s("mode")));
   const TensorSpec& x = ctx.inputs[0];
   const TensorSpec& y = ctx.outputs[0];
   const std::vector<int64_t> pads = ctx.inputs[1].constant_ints();
@@ -200,9 +202,11 @@ Prepared prepare_pad(const PrepareContext& ctx) {
   int64_t from = 0, to = 0;
   for (size_t i = 0; i < count; ++i) {
     const int64_t given = axes.empty() ? static_cast<int64_t>(i) : axes[i];
-    const auto axis = static_cast<size_t>(given < 0 ? given + static_cast<int64_t>(x.rank()) : given);
+    const auto axis =
+        static_cast<size_t>(given < 0 ? given + static_cast<int64_t>(x.rank()) : given);
     const int64_t begin = pads[i], end = pads[i + count];
-    kept[axis] = std::max<int64_t>(0, kept[axis] + std::min<int64_t>(begin, 0) + std::min<int64_t>(end, 0));
+    kept[axis] =
+        std::max<int64_t>(0, kept[axis] + std::min<int64_t>(begin, 0) + std::min<int64_t>(end, 0));
     from += std::max<int64_t>(-begin, 0) * x.strides[axis];
     to += std::max<int64_t>(begin, 0) * y.strides[axis];
   }

@@ -142,8 +142,7 @@ struct LossGrad final : CrossEntropy {
   void run(const RunContext& ctx) const override {
     const float* dloss = ctx.input<float>(0);
     const float* weights = has_weights ? ctx.input<float>(3) : nullptr;
-    const double divisor =
-        reduction == Reduction::mean ? total_weight(ctx.in[2], weights) : 1;
+    const double divisor = reduction == Reduction::mean ? total_weight(ctx.in[2], weights) : 1;
     parallel_for(0, rows, grain(), [&](int64_t begin, int64_t end) {
       for (int64_t row = begin; row < end; ++row) {
         const float* x = ctx.input<float>(1) + row * classes;
@@ -153,8 +152,7 @@ struct LossGrad final : CrossEntropy {
           std::fill_n(dx, classes, 0.0F);
           continue;
         }
-        const auto upstream =
-            static_cast<double>(dloss[reduction == Reduction::none ? row : 0]);
+        const auto upstream = static_cast<double>(dloss[reduction == Reduction::none ? row : 0]);
         const auto factor = static_cast<float>(upstream * weight(weights, at) / divisor);
         loops.scaled_softmax(x, dx, static_cast<size_t>(classes), factor);
         dx[at] -= factor;

@@ -83,7 +83,8 @@ void apply_mask(const float* x, const uint32_t* bits, uint32_t threshold, float 
 }
 
 using RandomBitsFn = void (*)(Generator::State, uint64_t, size_t, uint32_t*);
-using ApplyMaskFn = void (*)(const float*, const uint32_t*, uint32_t, float, float*, uint8_t*, size_t);
+using ApplyMaskFn = void (*)(const float*, const uint32_t*, uint32_t, float, float*, uint8_t*,
+                             size_t);
 RandomBitsFn find_random_bits() { return random_bits; }
 ApplyMaskFn find_apply_mask() { return apply_mask; }
 
@@ -102,7 +103,8 @@ HWY_EXPORT(find_apply_mask);
 struct DropoutKernel final : Kernel {
   static constexpr int64_t kChunk = 1024;  // elements; a multiple of 4
 
-  decltype(HWY_DYNAMIC_DISPATCH(find_random_bits)()) random = HWY_DYNAMIC_DISPATCH(find_random_bits)();
+  decltype(HWY_DYNAMIC_DISPATCH(find_random_bits)()) random =
+      HWY_DYNAMIC_DISPATCH(find_random_bits)();
   decltype(HWY_DYNAMIC_DISPATCH(find_apply_mask)()) apply = HWY_DYNAMIC_DISPATCH(find_apply_mask)();
   DType type, ratio_type;
   int64_t count;

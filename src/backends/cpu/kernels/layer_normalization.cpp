@@ -191,8 +191,8 @@ struct Forward final : Kernel {
     const ConvertFn narrow = half_conversion(DType::f32, statistics);
     for (int64_t row = begin; row < end; ++row) {
       const int64_t at = row * length;
-      const Moments m =
-          loops.forward(x.read(ctx.in[0], at, n), scales, biases, y.place(ctx.out[0], at), n, epsilon);
+      const Moments m = loops.forward(x.read(ctx.in[0], at, n), scales, biases,
+                                      y.place(ctx.out[0], at), n, epsilon);
       y.write(ctx.out[0], at, n);
       for (size_t i = 1; i < 3; ++i) {
         if (!keeps[i - 1]) continue;
@@ -224,17 +224,18 @@ struct Backward final : Kernel {
     auto* partial = static_cast<float*>(ctx.scratch);  // of each block: dscale, then dbias
     parallel_for(0, blocks(), std::max<int64_t>(1, rows_a_thread(length) / block),
                  [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) {
-        float* dscale = wants_scale || wants_bias ? partial + i * 2 * length : nullptr;
-        float* dbias = dscale ? dscale + length : nullptr;
-        if (dscale) std::fill_n(dscale, 2 * length, 0.0F);
-        for (int64_t row = i * block; row < std::min(rows, (i + 1) * block); ++row) {
-          const int64_t at = row * length;
-          loops.backward(ctx.input<float>(0) + at, ctx.input<float>(1) + at, ctx.input<float>(2),
-                         ctx.output<float>(0) + at, dscale, dbias, n, epsilon);
-        }
-      }
-    });
+                   for (int64_t i = begin; i < end; ++i) {
+                     float* dscale = wants_scale || wants_bias ? partial + i * 2 * length : nullptr;
+                     float* dbias = dscale ? dscale + length : nullptr;
+                     if (dscale) std::fill_n(dscale, 2 * length, 0.0F);
+                     for (int64_t row = i * block; row < std::min(rows, (i + 1) * block); ++row) {
+                       const int64_t at = row * length;
+                       loops.backward(ctx.input<float>(0) + at, ctx.input<float>(1) + at,
+                                      ctx.input<float>(2), ctx.output<float>(0) + at, dscale, dbias,
+                                      n, epsilon);
+                     }
+                   }
+                 });
     if (wants_scale) add_blocks(partial, ctx.output<float>(1));
     if (wants_bias) add_blocks(partial + length, ctx.output<float>(2));
   }
@@ -258,8 +259,9 @@ int64_t row_length(const PrepareContext& ctx, const TensorSpec& x, const TensorS
 }
 
 Refusal refuse_shape(const TensorSpec& x, const TensorSpec& scale) {
-  return refuse(fmt::format("only a scale and a bias of the normalised shape; X has shape {}, one of them {}",
-                            x.shape.str(), scale.shape.str()));
+  return refuse(
+      fmt::format("only a scale and a bias of the normalised shape; X has shape {}, one of them {}",
+                  x.shape.str(), scale.shape.str()));
 }
 
 Prepared prepare_forward(const PrepareContext& ctx) {
@@ -291,9 +293,11 @@ Prepared prepare_backward(const PrepareContext& ctx) {
   kernel->wants_scale = ctx.wants_output(1);
   kernel->wants_bias = ctx.wants_output(2);
   kernel->rows = x.numel() / kernel->length;
-  kernel->block = std::max<int64_t>(4, (kernel->rows + Backward::kMostBlocks - 1) / Backward::kMostBlocks);
+  kernel->block =
+      std::max<int64_t>(4, (kernel->rows + Backward::kMostBlocks - 1) / Backward::kMostBlocks);
   kernel->epsilon = ctx.f("epsilon");
-  kernel->scratch_bytes = static_cast<size_t>(kernel->blocks() * 2 * kernel->length) * sizeof(float);
+  kernel->scratch_bytes =
+      static_cast<size_t>(kernel->blocks() * 2 * kernel->length) * sizeof(float);
   return kernel;
 }
 

@@ -29,14 +29,19 @@ dnnl::primitive_attr user_scratchpad() {
   return attr;
 }
 
-memory::desc image_desc(const Shape& shape) { return desc_of(DType::f32, shape, channels_last(shape)); }
+memory::desc image_desc(const Shape& shape) {
+  return desc_of(DType::f32, shape, channels_last(shape));
+}
 memory::desc channels_desc(int64_t channels) {
   return {{channels}, memory::data_type::f32, memory::format_tag::a};
 }
 
-dnnl::batch_normalization_forward::primitive_desc forward_desc(const PrepareContext& ctx, const Shape& shape,
-                                                               dnnl::prop_kind kind, normalization_flags flags) {
-  return {dnnl::batch_normalization_forward::desc(kind, image_desc(shape), static_cast<float>(ctx.f("epsilon")), flags),
+dnnl::batch_normalization_forward::primitive_desc forward_desc(const PrepareContext& ctx,
+                                                               const Shape& shape,
+                                                               dnnl::prop_kind kind,
+                                                               normalization_flags flags) {
+  return {dnnl::batch_normalization_forward::desc(kind, image_desc(shape),
+                                                  static_cast<float>(ctx.f("epsilon")), flags),
           user_scratchpad(), onednn_engine()};
 }
 
@@ -49,7 +54,9 @@ normalization_flags flags_of(bool training) {
 class Training final : public Kernel {
  public:
   Training(std::unique_ptr<OneDnnKernel> normalize, int64_t channels, double momentum)
-      : normalize_(std::move(normalize)), channels_(channels), momentum_(static_cast<float>(momentum)) {
+      : normalize_(std::move(normalize)),
+        channels_(channels),
+        momentum_(static_cast<float>(momentum)) {
     statistics_at_ = (normalize_->scratch_bytes + 63) / 64 * 64;
     scratch_bytes = statistics_at_ + static_cast<size_t>(channels) * 2 * sizeof(float);
   }
@@ -66,7 +73,8 @@ class Training final : public Kernel {
       if (!running) continue;
       const auto* before = ctx.input<float>(port + 2);
       const float* batch = port == 1 ? mean : variance;
-      for (int64_t c = 0; c < channels_; ++c) running[c] = before[c] * momentum_ + batch[c] * (1 - momentum_);
+      for (int64_t c = 0; c < channels_; ++c)
+        running[c] = before[c] * momentum_ + batch[c] * (1 - momentum_);
     }
   }
 
@@ -82,18 +90,21 @@ Prepared prepare_forward(const PrepareContext& ctx) {
   const TensorSpec& x = ctx.inputs[0];
   const bool training = ctx.i("training_mode") != 0;
   return with_onednn([&]() -> Prepared {
-    const auto pd = forward_desc(ctx, x.shape, training ? dnnl::prop_kind::forward_training : dnnl::prop_kind::forward_inference,
-                                 flags_of(training));
+    const auto pd = forward_desc(
+        ctx, x.shape,
+        training ? dnnl::prop_kind::forward_training : dnnl::prop_kind::forward_inference,
+        flags_of(training));
     const memory::desc channels = channels_desc(x.shape[1]);
     auto kernel = std::make_unique<OneDnnKernel>();
     set_channels_last(ctx.outputs[0]);
-    kernel->add(dnnl::batch_normalization_forward(pd), pd.scratchpad_desc(),
-                {{DNNL_ARG_SRC, kernel->as(kernel->input(0, desc_of(x)), pd.src_desc())},
-                 {DNNL_ARG_SCALE, kernel->input(1, channels)},
-                 {DNNL_ARG_SHIFT, kernel->input(2, channels)},
-                 {DNNL_ARG_MEAN, training ? kernel->output(1, channels) : kernel->input(3, channels)},
-                 {DNNL_ARG_VARIANCE, training ? kernel->output(2, channels) : kernel->input(4, channels)},
-                 {DNNL_ARG_DST, kernel->output(0, pd.dst_desc())}});
+    kernel->add(
+        dnnl::batch_normalization_forward(pd), pd.scratchpad_desc(),
+        {{DNNL_ARG_SRC, kernel->as(kernel->input(0, desc_of(x)), pd.src_desc())},
+         {DNNL_ARG_SCALE, kernel->input(1, channels)},
+         {DNNL_ARG_SHIFT, kernel->input(2, channels)},
+         {DNNL_ARG_MEAN, training ? kernel->output(1, channels) : kernel->input(3, channels)},
+         {DNNL_ARG_VARIANCE, training ? kernel->output(2, channels) : kernel->input(4, channels)},
+         {DNNL_ARG_DST, kernel->output(0, pd.dst_desc())}});
     if (!training) return kernel;
     return std::make_unique<Training>(std::move(kernel), x.shape[1], ctx.f("momentum"));
   });
@@ -103,12 +114,14 @@ Prepared prepare_grad(const PrepareContext& ctx) {
   if (std::string why = refusal(ctx); !why.empty()) return refuse(std::move(why));
   const TensorSpec& x = ctx.inputs[1];
   const bool training = ctx.i("training_mode") != 0;
-  if (!training && (!ctx.has_input(3) || !ctx.has_input(4))) return refuse("mean and var are not given");
+  if (!training && (!ctx.has_input(3) || !ctx.has_input(4)))
+    return refuse("mean and var are not given");
   return with_onednn([&]() -> Prepared {
     const auto flags = flags_of(training);
     const auto fd = forward_desc(ctx, x.shape, dnnl::prop_kind::forward_training, flags);
     const dnnl::batch_normalization_backward::primitive_desc bd(
-        dnnl::batch_normalization_backward::desc(dnnl::prop_kind::backward, image_desc(x.shape), image_desc(x.shape),
+        dnnl::batch_normalization_backward::desc(dnnl::prop_kind::backward, image_desc(x.shape),
+                                                 image_desc(x.shape),
                                                  static_cast<float>(ctx.f("epsilon")), flags),
         user_scratchpad(), onednn_engine(), fd);
     const memory::desc channels = channels_desc(x.shape[1]);
@@ -118,16 +131,22 @@ Prepared prepare_grad(const PrepareContext& ctx) {
     const auto scale = kernel->input(2, channels);
     const auto mean = training ? kernel->temporary(channels) : kernel->input(3, channels);
     const auto variance = training ? kernel->temporary(channels) : kernel->input(4, channels);
-    if (training)  // the batch's statistics, once more; the scale also stands in for the unused shift
+    if (training)  // the batch's statistics, once more; the scale also stands in for the unused
+                   // shift
       kernel->add(dnnl::batch_normalization_forward(fd), fd.scratchpad_desc(),
-                  {{DNNL_ARG_SRC, source}, {DNNL_ARG_SCALE, scale}, {DNNL_ARG_SHIFT, scale}, {DNNL_ARG_MEAN, mean},
-                   {DNNL_ARG_VARIANCE, variance}, {DNNL_ARG_DST, kernel->temporary(fd.dst_desc())}});
+                  {{DNNL_ARG_SRC, source},
+                   {DNNL_ARG_SCALE, scale},
+                   {DNNL_ARG_SHIFT, scale},
+                   {DNNL_ARG_MEAN, mean},
+                   {DNNL_ARG_VARIANCE, variance},
+                   {DNNL_ARG_DST, kernel->temporary(fd.dst_desc())}});
     const auto result = [&](size_t port) {
       return ctx.wants_output(port) ? kernel->output(port, channels) : kernel->temporary(channels);
     };
     kernel->add(dnnl::batch_normalization_backward(bd), bd.scratchpad_desc(),
                 {{DNNL_ARG_SRC, source},
-                 {DNNL_ARG_DIFF_DST, kernel->as(kernel->input(0, desc_of(ctx.inputs[0])), bd.diff_dst_desc())},
+                 {DNNL_ARG_DIFF_DST,
+                  kernel->as(kernel->input(0, desc_of(ctx.inputs[0])), bd.diff_dst_desc())},
                  {DNNL_ARG_MEAN, mean},
                  {DNNL_ARG_VARIANCE, variance},
                  {DNNL_ARG_SCALE, scale},
@@ -150,9 +169,11 @@ Prepared dense_vectors(const PrepareContext& ctx) {
 }  // namespace
 
 constinit const KernelList onednn_batch_normalization{
-    {&op::BatchNormalization, "cpu.onednn_batch_norm", dense_vectors<prepare_forward, 1>, Strides::any},
+    {&op::BatchNormalization, "cpu.onednn_batch_norm", dense_vectors<prepare_forward, 1>,
+     Strides::any},
     {&op::BatchNormalization, "cpu.onednn_batch_norm_dense", prepare_forward},
-    {&op::BatchNormalizationGrad, "cpu.onednn_batch_norm_grad", dense_vectors<prepare_grad, 2>, Strides::any},
+    {&op::BatchNormalizationGrad, "cpu.onednn_batch_norm_grad", dense_vectors<prepare_grad, 2>,
+     Strides::any},
     {&op::BatchNormalizationGrad, "cpu.onednn_batch_norm_grad_dense", prepare_grad},
 };
 

@@ -37,8 +37,10 @@ struct Layouts {
     image = channels_last_desc(g.batch, g.channels, w.input);
     maps = channels_last_desc(g.batch, g.maps, w.output);
     memory::dims sizes;
-    if (g.groups > 1) sizes = {g.groups, g.group_maps(), g.group_channels()};
-    else sizes = {g.maps, g.channels};
+    if (g.groups > 1)
+      sizes = {g.groups, g.group_maps(), g.group_channels()};
+    else
+      sizes = {g.maps, g.channels};
     for (int64_t size : w.kernel) sizes.push_back(size);
     weights_any = memory::desc(sizes, type, memory::format_tag::any);
     weights = memory::desc(sizes, type, row_major(sizes));
@@ -46,7 +48,8 @@ struct Layouts {
 
   static memory::dims row_major(const memory::dims& sizes) {
     memory::dims strides(sizes.size(), 1);
-    for (size_t i = sizes.size() - 1; i-- > 0;) strides[i] = strides[i + 1] * std::max<int64_t>(sizes[i + 1], 1);
+    for (size_t i = sizes.size() - 1; i-- > 0;)
+      strides[i] = strides[i + 1] * std::max<int64_t>(sizes[i + 1], 1);
     return strides;
   }
   memory::desc channels_last_desc(int64_t batch, int64_t channels, const Shape& spatial) const {
@@ -58,8 +61,10 @@ struct Layouts {
 
 // Why oneDNN is not asked; empty when it is.
 std::string refusal(const PrepareContext& ctx, const Geometry& g) {
-  if (ctx.inputs[0].dtype != DType::f32) return fmt::format("only f32; x is {}", name(ctx.inputs[0].dtype));
-  if (g.windows.rank() > 3) return fmt::format("only 1 to 3 spatial axes; x has {}", g.windows.rank());
+  if (ctx.inputs[0].dtype != DType::f32)
+    return fmt::format("only f32; x is {}", name(ctx.inputs[0].dtype));
+  if (g.windows.rank() > 3)
+    return fmt::format("only 1 to 3 spatial axes; x has {}", g.windows.rank());
   for (const TensorSpec& spec : ctx.inputs)
     if (spec.present() && spec.numel() == 0) return "nothing to compute";
   if (ctx.outputs[0].numel() == 0) return "nothing to compute";
@@ -75,9 +80,9 @@ Prepared prepare_conv(const PrepareContext& ctx) {
     const Layouts l(g, DType::f32);
     memory::desc bias;
     if (ctx.has_input(2)) bias = memory::desc({g.maps}, l.type, memory::format_tag::a);
-    const dnnl::convolution_forward::desc desc(dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_direct,
-                                               l.image, l.weights_any, bias, l.maps, l.strides, l.dilations,
-                                               l.pads_begin, l.pads_end);
+    const dnnl::convolution_forward::desc desc(
+        dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_direct, l.image,
+        l.weights_any, bias, l.maps, l.strides, l.dilations, l.pads_begin, l.pads_end);
     const dnnl::convolution_forward::primitive_desc pd(desc, user_scratchpad(), onednn_engine());
     auto kernel = new_kernel();
     set_channels_last(ctx.outputs[0]);
@@ -92,8 +97,9 @@ Prepared prepare_conv(const PrepareContext& ctx) {
 }
 
 dnnl::convolution_forward::primitive_desc forward_hint(const Layouts& l) {
-  const dnnl::convolution_forward::desc desc(dnnl::prop_kind::forward_training, dnnl::algorithm::convolution_direct, l.image,
-                                             l.weights_any, l.maps, l.strides, l.dilations, l.pads_begin, l.pads_end);
+  const dnnl::convolution_forward::desc desc(
+      dnnl::prop_kind::forward_training, dnnl::algorithm::convolution_direct, l.image,
+      l.weights_any, l.maps, l.strides, l.dilations, l.pads_begin, l.pads_end);
   return {desc, user_scratchpad(), onednn_engine()};
 }
 
@@ -102,13 +108,16 @@ Prepared prepare_input_grad(const PrepareContext& ctx) {
   if (std::string why = refusal(ctx, g); !why.empty()) return refuse(std::move(why));
   return with_onednn([&]() -> Prepared {
     const Layouts l(g, DType::f32);
-    const dnnl::convolution_backward_data::desc desc(dnnl::algorithm::convolution_direct, l.image, l.weights_any, l.maps,
-                                                     l.strides, l.dilations, l.pads_begin, l.pads_end);
-    const dnnl::convolution_backward_data::primitive_desc pd(desc, user_scratchpad(), onednn_engine(), forward_hint(l));
+    const dnnl::convolution_backward_data::desc desc(dnnl::algorithm::convolution_direct, l.image,
+                                                     l.weights_any, l.maps, l.strides, l.dilations,
+                                                     l.pads_begin, l.pads_end);
+    const dnnl::convolution_backward_data::primitive_desc pd(desc, user_scratchpad(),
+                                                             onednn_engine(), forward_hint(l));
     auto kernel = new_kernel();
     set_channels_last(ctx.outputs[0]);
     OneDnnKernel::Arguments args{
-        {DNNL_ARG_DIFF_DST, kernel->as(kernel->input(0, desc_of(ctx.inputs[0])), pd.diff_dst_desc())},
+        {DNNL_ARG_DIFF_DST,
+         kernel->as(kernel->input(0, desc_of(ctx.inputs[0])), pd.diff_dst_desc())},
         {DNNL_ARG_WEIGHTS, kernel->as(kernel->input(1, l.weights), pd.weights_desc())},
         {DNNL_ARG_DIFF_SRC, kernel->output(0, pd.diff_src_desc())}};
     kernel->add(dnnl::convolution_backward_data(pd), pd.scratchpad_desc(), std::move(args));
@@ -121,23 +130,27 @@ Prepared prepare_weight_grad(const PrepareContext& ctx) {
   if (std::string why = refusal(ctx, g); !why.empty()) return refuse(std::move(why));
   return with_onednn([&]() -> Prepared {
     const Layouts l(g, DType::f32);
-    const dnnl::convolution_backward_weights::desc desc(dnnl::algorithm::convolution_direct, l.image, l.weights_any, l.maps,
-                                                        l.strides, l.dilations, l.pads_begin, l.pads_end);
-    const dnnl::convolution_backward_weights::primitive_desc pd(desc, user_scratchpad(), onednn_engine(), forward_hint(l));
+    const dnnl::convolution_backward_weights::desc desc(dnnl::algorithm::convolution_direct,
+                                                        l.image, l.weights_any, l.maps, l.strides,
+                                                        l.dilations, l.pads_begin, l.pads_end);
+    const dnnl::convolution_backward_weights::primitive_desc pd(desc, user_scratchpad(),
+                                                                onednn_engine(), forward_hint(l));
     auto kernel = new_kernel();
     const auto source = kernel->as(kernel->input(0, desc_of(ctx.inputs[0])), pd.src_desc());
     const auto maps = kernel->as(kernel->input(1, desc_of(ctx.inputs[1])), pd.diff_dst_desc());
     const auto result = kernel->output(0, l.weights);
     const bool direct = pd.diff_weights_desc() == l.weights;
     const auto weights = direct ? result : kernel->temporary(pd.diff_weights_desc());
-    kernel->add(dnnl::convolution_backward_weights(pd), pd.scratchpad_desc(),
-                {{DNNL_ARG_SRC, source}, {DNNL_ARG_DIFF_DST, maps}, {DNNL_ARG_DIFF_WEIGHTS, weights}});
+    kernel->add(
+        dnnl::convolution_backward_weights(pd), pd.scratchpad_desc(),
+        {{DNNL_ARG_SRC, source}, {DNNL_ARG_DIFF_DST, maps}, {DNNL_ARG_DIFF_WEIGHTS, weights}});
     if (!direct) kernel->reorder(weights, result);
     return kernel;
   });
 }
 
-// oneDNN's weights of a deconvolution are [M, C] seen from the result: ONNX's with those two swapped.
+// oneDNN's weights of a deconvolution are [M, C] seen from the result: ONNX's with those two
+// swapped.
 Prepared prepare_transpose(const PrepareContext& ctx) {
   const Geometry g = conv_rules::of_transpose(ctx, ctx.inputs[0].shape, ctx.inputs[1].shape);
   if (std::string why = refusal(ctx, g); !why.empty()) return refuse(std::move(why));
@@ -151,9 +164,9 @@ Prepared prepare_transpose(const PrepareContext& ctx) {
     const memory::desc any(sizes, l.type, memory::format_tag::any);
     memory::desc bias;
     if (ctx.has_input(2)) bias = memory::desc({g.channels}, l.type, memory::format_tag::a);
-    const dnnl::deconvolution_forward::desc desc(dnnl::prop_kind::forward_inference, dnnl::algorithm::deconvolution_direct,
-                                                 l.maps, any, bias, l.image, l.strides, l.dilations, l.pads_begin,
-                                                 l.pads_end);
+    const dnnl::deconvolution_forward::desc desc(
+        dnnl::prop_kind::forward_inference, dnnl::algorithm::deconvolution_direct, l.maps, any,
+        bias, l.image, l.strides, l.dilations, l.pads_begin, l.pads_end);
     const dnnl::deconvolution_forward::primitive_desc pd(desc, user_scratchpad(), onednn_engine());
     auto kernel = new_kernel();
     set_channels_last(ctx.outputs[0]);
@@ -172,7 +185,8 @@ Prepared prepare_transpose(const PrepareContext& ctx) {
 template <Prepared (*prepare)(const PrepareContext&)>
 Prepared dense_weights(const PrepareContext& ctx) {
   for (size_t i = 1; i < ctx.inputs.size(); ++i)
-    if (ctx.inputs[i].present() && !ctx.inputs[i].contiguous) return refuse("the weights are strided");
+    if (ctx.inputs[i].present() && !ctx.inputs[i].contiguous)
+      return refuse("the weights are strided");
   return prepare(ctx);
 }
 
@@ -181,9 +195,11 @@ Prepared dense_weights(const PrepareContext& ctx) {
 constinit const KernelList onednn_conv{
     {&op::Conv, "cpu.onednn_conv", dense_weights<prepare_conv>, Strides::any},
     {&op::Conv, "cpu.onednn_conv_dense", prepare_conv},
-    {&op::ConvTranspose, "cpu.onednn_conv_transpose", dense_weights<prepare_transpose>, Strides::any},
+    {&op::ConvTranspose, "cpu.onednn_conv_transpose", dense_weights<prepare_transpose>,
+     Strides::any},
     {&op::ConvTranspose, "cpu.onednn_conv_transpose_dense", prepare_transpose},
-    {&op::ConvInputGrad, "cpu.onednn_conv_input_grad", dense_weights<prepare_input_grad>, Strides::any},
+    {&op::ConvInputGrad, "cpu.onednn_conv_input_grad", dense_weights<prepare_input_grad>,
+     Strides::any},
     {&op::ConvInputGrad, "cpu.onednn_conv_input_grad_dense", prepare_input_grad},
     {&op::ConvWeightGrad, "cpu.onednn_conv_weight_grad", prepare_weight_grad, Strides::any},
 };

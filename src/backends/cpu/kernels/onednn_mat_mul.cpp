@@ -42,7 +42,8 @@ struct Matrices {
     Shape clean = strides;
     const size_t r = shape.rank();
     if (shape[r - 1] == 1) clean[r - 1] = 1;
-    if (shape[r - 2] == 1) clean[r - 2] = strides[r - 1] == 1 || shape[r - 1] == 1 ? shape[r - 1] : 1;
+    if (shape[r - 2] == 1)
+      clean[r - 2] = strides[r - 1] == 1 || shape[r - 1] == 1 ? shape[r - 1] : 1;
     if (shape[r - 1] == 1 && shape[r - 2] > 1 && strides[r - 2] == 1) clean[r - 1] = shape[r - 2];
     for (size_t i = r - 2; i-- > 0;)
       if (shape[i] == 1) clean[i] = std::max<int64_t>(1, clean[i + 1] * shape[i + 1]);
@@ -61,7 +62,7 @@ std::string refusal(const PrepareContext& ctx) {
 
 struct Product {
   Matrices a, b;
-  Shape result;      // [batch..., rows, columns]
+  Shape result;       // [batch..., rows, columns]
   memory::desc bias;  // zero: none
   size_t bias_port = 2;
   float scale = 1;

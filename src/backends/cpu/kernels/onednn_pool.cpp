@@ -12,7 +12,8 @@ using dnnl::algorithm;
 using dnnl::memory;
 
 std::string refusal(const PrepareContext& ctx, const Windows& w) {
-  if (ctx.inputs[0].dtype != DType::f32) return fmt::format("only f32; x is {}", name(ctx.inputs[0].dtype));
+  if (ctx.inputs[0].dtype != DType::f32)
+    return fmt::format("only f32; x is {}", name(ctx.inputs[0].dtype));
   if (w.rank() > 3) return fmt::format("only 1 to 3 spatial axes; x has {}", w.rank());
   for (const TensorSpec& spec : ctx.inputs)
     if (spec.present() && spec.numel() == 0) return "nothing to compute";
@@ -44,13 +45,15 @@ struct Pooling {
   }
 
   dnnl::pooling_v2_forward::primitive_desc forward(dnnl::prop_kind kind, algorithm how) const {
-    return {dnnl::pooling_v2_forward::desc(kind, how, image, maps, strides, kernel, dilations, begin, end), attr(),
-            onednn_engine()};
+    return {dnnl::pooling_v2_forward::desc(kind, how, image, maps, strides, kernel, dilations,
+                                           begin, end),
+            attr(), onednn_engine()};
   }
-  dnnl::pooling_v2_backward::primitive_desc backward(algorithm how,
-                                                     const dnnl::pooling_v2_forward::primitive_desc& hint) const {
-    return {dnnl::pooling_v2_backward::desc(how, image, maps, strides, kernel, dilations, begin, end), attr(),
-            onednn_engine(), hint};
+  dnnl::pooling_v2_backward::primitive_desc backward(
+      algorithm how, const dnnl::pooling_v2_forward::primitive_desc& hint) const {
+    return {
+        dnnl::pooling_v2_backward::desc(how, image, maps, strides, kernel, dilations, begin, end),
+        attr(), onednn_engine(), hint};
   }
   static dnnl::primitive_attr attr() {
     dnnl::primitive_attr attr;
@@ -102,7 +105,8 @@ Prepared prepare_max_grad(const PrepareContext& ctx) {
                  {DNNL_ARG_DST, kernel->temporary(fd.dst_desc())},
                  {DNNL_ARG_WORKSPACE, workspace}});
     kernel->add(dnnl::pooling_v2_backward(bd), bd.scratchpad_desc(),
-                {{DNNL_ARG_DIFF_DST, kernel->as(kernel->input(0, desc_of(ctx.inputs[0])), bd.diff_dst_desc())},
+                {{DNNL_ARG_DIFF_DST,
+                  kernel->as(kernel->input(0, desc_of(ctx.inputs[0])), bd.diff_dst_desc())},
                  {DNNL_ARG_WORKSPACE, workspace},
                  {DNNL_ARG_DIFF_SRC, kernel->output(0, bd.diff_src_desc())}});
     return kernel;
@@ -139,7 +143,8 @@ Prepared prepare_global_average(const PrepareContext& ctx) {
   if (std::string why = refusal(ctx, w); !why.empty()) return refuse(std::move(why));
   const Pooling pooling(x.shape[0], x.shape[1], w);
   return with_onednn([&]() -> Prepared {
-    const auto pd = pooling.forward(dnnl::prop_kind::forward_inference, algorithm::pooling_avg_exclude_padding);
+    const auto pd =
+        pooling.forward(dnnl::prop_kind::forward_inference, algorithm::pooling_avg_exclude_padding);
     auto kernel = std::make_unique<OneDnnKernel>();
     kernel->add(dnnl::pooling_v2_forward(pd), pd.scratchpad_desc(),
                 {{DNNL_ARG_SRC, kernel->as(kernel->input(0, desc_of(x)), pd.src_desc())},
@@ -155,7 +160,8 @@ constinit const KernelList onednn_pool{
     {&op::MaxPoolGrad, "cpu.onednn_max_pool_grad", prepare_max_grad, Strides::any},
     {&op::AveragePool, "cpu.onednn_average_pool", prepare_average, Strides::any},
     {&op::AveragePoolGrad, "cpu.onednn_average_pool_grad", prepare_average_grad, Strides::any},
-    {&op::GlobalAveragePool, "cpu.onednn_global_average_pool", prepare_global_average, Strides::any},
+    {&op::GlobalAveragePool, "cpu.onednn_global_average_pool", prepare_global_average,
+     Strides::any},
 };
 
 }  // namespace tenon::cpu

@@ -19,7 +19,7 @@ struct SgdStepArgs {
   const float *param, *grad, *buffer;  // no buffer: no momentum
   float *new_param, *new_buffer;       // new_buffer may be null
   float lr, momentum, fresh, decay;    // fresh: how much of the gradient enters the buffer
-  bool first, nesterov;  // the first step takes the gradient itself for its buffer
+  bool first, nesterov;                // the first step takes the gradient itself for its buffer
 };
 struct AdamStepArgs {
   const float *param, *grad, *exp_avg, *exp_avg_sq;
@@ -70,7 +70,8 @@ void sgd_loop(const SgdStepArgs& given, int64_t begin, int64_t end) {
     V step = hn::MulAdd(param, decay, read(args.grad + i, n));
     if (args.buffer) {
       V buffer = step;
-      if (!args.first) buffer = hn::MulAdd(momentum, read(args.buffer + i, n), hn::Mul(step, fresh));
+      if (!args.first)
+        buffer = hn::MulAdd(momentum, read(args.buffer + i, n), hn::Mul(step, fresh));
       step = args.nesterov ? hn::MulAdd(momentum, buffer, step) : buffer;
       if (args.new_buffer) write(buffer, args.new_buffer + i, n);
     }
@@ -175,7 +176,8 @@ struct Adam final : Kernel {
 
 Prepared prepare_sgd(const PrepareContext& ctx) {
   const TensorSpec& param = ctx.inputs[2];
-  if (param.dtype != DType::f32) return refuse(fmt::format("only f32; param is {}", name(param.dtype)));
+  if (param.dtype != DType::f32)
+    return refuse(fmt::format("only f32; param is {}", name(param.dtype)));
   auto kernel = std::make_unique<Sgd>();
   kernel->count = param.numel();
   kernel->momentum = ctx.f("momentum");
@@ -188,7 +190,8 @@ Prepared prepare_sgd(const PrepareContext& ctx) {
 
 Prepared prepare_adam(const PrepareContext& ctx) {
   const TensorSpec& param = ctx.inputs[2];
-  if (param.dtype != DType::f32) return refuse(fmt::format("only f32; param is {}", name(param.dtype)));
+  if (param.dtype != DType::f32)
+    return refuse(fmt::format("only f32; param is {}", name(param.dtype)));
   auto kernel = std::make_unique<Adam>();
   kernel->count = param.numel();
   kernel->beta1 = ctx.f("beta1");

@@ -32,8 +32,8 @@ HWY_INLINE V64 log2_positive(V64 a) {
   const DU du;
   const auto bits = hn::BitCast(du, a);
   // The exponent that brings the mantissa to [sqrt(1/2), sqrt(2)).
-  const auto shifted = hn::Add(hn::Sub(bits, hn::Set(du, kSqrtHalfBits)),
-                               hn::Set(du, kOffset << 52));
+  const auto shifted =
+      hn::Add(hn::Sub(bits, hn::Set(du, kSqrtHalfBits)), hn::Set(du, kOffset << 52));
   const auto exponent = hn::ShiftRight<52>(shifted);  // kOffset more than the true one
   const V64 e = hn::Sub(hn::BitCast(d, hn::Or(exponent, hn::Set(du, kMagicBits))),
                         hn::Set(d, kMagic + kOffset));

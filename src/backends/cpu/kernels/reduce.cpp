@@ -60,13 +60,13 @@ struct Reduction final : Kernel {
   ReduceLoops max_loops;  // log_sum_exp: the shift
   ConvertFn widen = nullptr, narrow = nullptr;
   int64_t element_size;
-  int64_t outputs = 1, count = 1;      // of one output
-  std::vector<Group> kept, reduced;    // outermost first, without the tile and the inner group
-  int64_t columns = 1;                 // kept and contiguous; 1: the inner group is contiguous
-  Group inner{1, 1};                   // the innermost reduced group
+  int64_t outputs = 1, count = 1;           // of one output
+  std::vector<Group> kept, reduced;         // outermost first, without the tile and the inner group
+  int64_t columns = 1;                      // kept and contiguous; 1: the inner group is contiguous
+  Group inner{1, 1};                        // the innermost reduced group
   int64_t kept_rows = 1, reduced_rows = 1;  // products of the groups above
-  int64_t step = 1;                    // of the inner group, in one segment
-  int64_t steps = 1;                   // segments in the inner group
+  int64_t step = 1;                         // of the inner group, in one segment
+  int64_t steps = 1;                        // segments in the inner group
 
   int64_t segments() const { return reduced_rows * steps; }
   int64_t tiles() const { return (columns + kTile - 1) / kTile; }
@@ -78,9 +78,10 @@ struct Reduction final : Kernel {
     const bool split = units < 16 && segments() > 1 && segments() * outputs <= kMostPartials;
     // A sum of exponentials needs its maximum first.
     if (!split || fold == Fold::sum_exp) {
-      parallel_for(0, units, std::max<int64_t>(1, kSegment / work), [&](int64_t begin, int64_t end) {
-        for (int64_t unit = begin; unit < end; ++unit) reduce_unit(ctx, unit);
-      });
+      parallel_for(0, units, std::max<int64_t>(1, kSegment / work),
+                   [&](int64_t begin, int64_t end) {
+                     for (int64_t unit = begin; unit < end; ++unit) reduce_unit(ctx, unit);
+                   });
       return;
     }
     std::vector<Wide> partials(static_cast<size_t>(segments() * outputs));
@@ -102,9 +103,7 @@ struct Reduction final : Kernel {
   int64_t first_output(int64_t unit) const {
     return unit / tiles() * columns + unit % tiles() * kTile;
   }
-  int64_t width_of(int64_t unit) const {
-    return std::min(kTile, columns - unit % tiles() * kTile);
-  }
+  int64_t width_of(int64_t unit) const { return std::min(kTile, columns - unit % tiles() * kTile); }
   bool integral() const { return is_int(loop_type); }
 
   Wide neutral() const { return neutral_of(fold); }
@@ -155,7 +154,8 @@ struct Reduction final : Kernel {
     }
   }
 
-  void reduce_tile(const RunContext& ctx, int64_t unit, Wide* acc, Wide* part, double* shift) const {
+  void reduce_tile(const RunContext& ctx, int64_t unit, Wide* acc, Wide* part,
+                   double* shift) const {
     const int64_t width = width_of(unit), first = first_output(unit);
     if (fold != Fold::sum_exp) {
       fold_segments(ctx, unit, nullptr, loops, fold, acc, part);
@@ -196,9 +196,8 @@ struct Reduction final : Kernel {
                       const ReduceLoops& with, Fold what, Wide* part) const {
     const int64_t begin = segment % steps * step;
     const int64_t length = std::min(step, inner.size - begin);
-    const int64_t offset = offset_in(kept, unit / tiles()) +
-                           offset_in(reduced, segment / steps) + begin * inner.stride +
-                           unit % tiles() * kTile;
+    const int64_t offset = offset_in(kept, unit / tiles()) + offset_in(reduced, segment / steps) +
+                           begin * inner.stride + unit % tiles() * kTile;
     const auto* x = ctx.input<std::byte>(0) + offset * element_size;
     if (columns == 1 && inner.stride == 1)
       reduce_run(x, length, shift ? *shift : 0, with, what, part);

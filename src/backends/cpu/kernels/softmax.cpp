@@ -51,9 +51,7 @@ struct SoftmaxBack {  // y*(dy - dot)
 };
 struct LogSoftmaxBack {  // dy - e^y*sum
   V sum;
-  HWY_INLINE V operator()(V dy, V y) const {
-    return hn::NegMulAdd(exp(D(), y), sum, dy);
-  }
+  HWY_INLINE V operator()(V dy, V y) const { return hn::NegMulAdd(exp(D(), y), sum, dy); }
 };
 
 void softmax_row(const float* x, const float*, float* out, size_t n) {
@@ -119,8 +117,7 @@ struct SoftmaxColumn {
                             size_t width) {
     const V max = column_max(x, stride, count, width);
     const V sum = column_sum<true>(x, x, out, stride, count, width, ExpOfDifference{max});
-    column_map(out, out, out, stride, count, width,
-               Scale{hn::Div(hn::Set(D(), 1.0F), sum)});
+    column_map(out, out, out, stride, count, width, Scale{hn::Div(hn::Set(D(), 1.0F), sum)});
   }
 };
 struct LogSoftmaxColumn {

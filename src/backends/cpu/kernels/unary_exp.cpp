@@ -100,13 +100,12 @@ struct GeluOf : NoAttrs {
   template <class D, class V>
   HWY_INLINE V operator()(D d, V x) const {
     const V a = hn::Abs(hn::Mul(x, hn::Set(d, 0.707106781F)));
-    const V q = polynomial(d, a, 1.12837917F, 0.636619904F, 0.102770299F, -0.0191128356F,
-                           -2.64924996e-4F, 1.8153992e-3F, -7.53241651e-4F, 1.73112689e-4F,
-                           -2.26929413e-5F, 1.32342444e-6F);
-    const V tail = hn::IfThenElseZero(hn::Lt(a, hn::Set(d, 5.9F)),
-                                      exp_bounded(d, hn::Neg(hn::Mul(a, q))));
-    const V sum =
-        hn::IfThenElse(hn::Lt(x, hn::Zero(d)), tail, hn::Sub(hn::Set(d, 2.0F), tail));
+    const V q =
+        polynomial(d, a, 1.12837917F, 0.636619904F, 0.102770299F, -0.0191128356F, -2.64924996e-4F,
+                   1.8153992e-3F, -7.53241651e-4F, 1.73112689e-4F, -2.26929413e-5F, 1.32342444e-6F);
+    const V tail =
+        hn::IfThenElseZero(hn::Lt(a, hn::Set(d, 5.9F)), exp_bounded(d, hn::Neg(hn::Mul(a, q))));
+    const V sum = hn::IfThenElse(hn::Lt(x, hn::Zero(d)), tail, hn::Sub(hn::Set(d, 2.0F), tail));
     return hn::Mul(hn::Mul(x, hn::Set(d, 0.5F)), sum);
   }
 };
@@ -123,16 +122,11 @@ struct GeluTanhOf : NoAttrs {
 
 ElementFn find_unary_exp(const OpDef& op, DType type) {
   static constexpr ElementRow rows[] = {
-      {&op::Exp, unary_f32<ExpOf>},
-      {&op::Log, unary_f32<LogOf>},
-      {&op::Erf, unary_f32<ErfOf>},
-      {&op::Sin, unary_f32<SinOf>},
-      {&op::Cos, unary_f32<CosOf>},
-      {&op::Tanh, unary_f32<TanhOf>},
-      {&op::Sigmoid, unary_f32<SigmoidOf>},
-      {&op::Elu, unary_f32<EluOf>},
-      {&op::Softplus, unary_f32<SoftplusOf>},
-      {&op::Mish, unary_f32<MishOf>},
+      {&op::Exp, unary_f32<ExpOf>},           {&op::Log, unary_f32<LogOf>},
+      {&op::Erf, unary_f32<ErfOf>},           {&op::Sin, unary_f32<SinOf>},
+      {&op::Cos, unary_f32<CosOf>},           {&op::Tanh, unary_f32<TanhOf>},
+      {&op::Sigmoid, unary_f32<SigmoidOf>},   {&op::Elu, unary_f32<EluOf>},
+      {&op::Softplus, unary_f32<SoftplusOf>}, {&op::Mish, unary_f32<MishOf>},
       {&op::Gelu, unary_f32<GeluOf>},
   };
   return find_row(rows, op, type);

@@ -45,18 +45,24 @@ Prepared prepare_forward(const PrepareContext& ctx) {
   const Types types{ctx.inputs[0].dtype, ctx.inputs[1].dtype, ctx.inputs[3].dtype};
   return make_kernel([types, layout = Layout(ctx.inputs[0].shape), epsilon = ctx.f("epsilon"),
                       momentum = ctx.f("momentum"), training = ctx.i("training_mode") != 0,
-                      wants_mean = ctx.wants_output(1), wants_variance = ctx.wants_output(2)](const RunContext& run) {
-    const In<double> x(types.x, run.in[0]), scale(types.scale, run.in[1]), bias(types.scale, run.in[2]),
-        mean(types.statistics, run.in[3]), variance(types.statistics, run.in[4]);
+                      wants_mean = ctx.wants_output(1),
+                      wants_variance = ctx.wants_output(2)](const RunContext& run) {
+    const In<double> x(types.x, run.in[0]), scale(types.scale, run.in[1]),
+        bias(types.scale, run.in[2]), mean(types.statistics, run.in[3]),
+        variance(types.statistics, run.in[4]);
     const Out<double> y(types.x, run.out[0]);
     for (int64_t c = 0; c < layout.channels; ++c) {
       const Statistics running{mean[c], variance[c]};
       const Statistics used = training ? batch_statistics(layout, c, x) : running;
       const double slope = scale[c] / std::sqrt(used.variance + epsilon), shift = bias[c];
       layout.for_each(c, [&](int64_t i) { y.set(i, (x[i] - used.mean) * slope + shift); });
-      const auto mixed = [&](double before, double now) { return before * momentum + now * (1 - momentum); };
-      if (wants_mean) Out<double>(types.statistics, run.out[1]).set(c, mixed(running.mean, used.mean));
-      if (wants_variance) Out<double>(types.statistics, run.out[2]).set(c, mixed(running.variance, used.variance));
+      const auto mixed = [&](double before, double now) {
+        return before * momentum + now * (1 - momentum);
+      };
+      if (wants_mean)
+        Out<double>(types.statistics, run.out[1]).set(c, mixed(running.mean, used.mean));
+      if (wants_variance)
+        Out<double>(types.statistics, run.out[2]).set(c, mixed(running.variance, used.variance));
     }
   });
 }
@@ -66,9 +72,11 @@ Prepared prepare_grad(const PrepareContext& ctx) {
   struct Types {
     DType x, scale, statistics;
   };
-  const Types types{ctx.inputs[1].dtype, ctx.inputs[2].dtype, training ? DType::undefined : ctx.inputs[3].dtype};
-  return make_kernel([types, layout = Layout(ctx.inputs[1].shape), epsilon = ctx.f("epsilon"), training,
-                      wants_scale = ctx.wants_output(1), wants_bias = ctx.wants_output(2)](const RunContext& run) {
+  const Types types{ctx.inputs[1].dtype, ctx.inputs[2].dtype,
+                    training ? DType::undefined : ctx.inputs[3].dtype};
+  return make_kernel([types, layout = Layout(ctx.inputs[1].shape), epsilon = ctx.f("epsilon"),
+                      training, wants_scale = ctx.wants_output(1),
+                      wants_bias = ctx.wants_output(2)](const RunContext& run) {
     const In<double> dy(types.x, run.in[0]), x(types.x, run.in[1]), scale(types.scale, run.in[2]);
     const Out<double> dx(types.x, run.out[0]);
     for (int64_t c = 0; c < layout.channels; ++c) {
@@ -81,7 +89,8 @@ Prepared prepare_grad(const PrepareContext& ctx) {
         sum += dy[i];
         dot += dy[i] * (x[i] - used.mean) * inv_std;
       });
-      const double mean_dy = training ? sum / layout.count() : 0, mean_dot = training ? dot / layout.count() : 0;
+      const double mean_dy = training ? sum / layout.count() : 0,
+                   mean_dot = training ? dot / layout.count() : 0;
       layout.for_each(c, [&](int64_t i) {
         dx.set(i, slope * (dy[i] - mean_dy - (x[i] - used.mean) * inv_std * mean_dot));
       });

@@ -1,4 +1,5 @@
-// Conv, ConvTranspose and the gradients of Conv: one loop over all products, and three ways to add them up.
+// Conv, ConvTranspose and the gradients of Conv: one loop over all products, and three ways to add
+// them up.
 #include "backends/reference/kernels/catalog.h"
 #include "backends/reference/windows.h"
 #include "ops/nn/catalog.h"
@@ -32,7 +33,8 @@ void for_each_product(const Geometry& g, Fn&& fn) {
 }
 
 // A result [N, channels, size] that starts from the bias, or from zeros.
-std::vector<double> biased(int64_t batch, int64_t channels, int64_t size, DType type, const void* bias) {
+std::vector<double> biased(int64_t batch, int64_t channels, int64_t size, DType type,
+                           const void* bias) {
   std::vector<double> wide(static_cast<size_t>(batch * channels * size));
   if (!bias) return wide;
   const In<double> b(type, bias);
@@ -42,7 +44,10 @@ std::vector<double> biased(int64_t batch, int64_t channels, int64_t size, DType 
 
 struct Products : Kernel {
   Products(const PrepareContext& ctx, Geometry g)
-      : geometry(std::move(g)), type(ctx.inputs[0].dtype), first(ctx.inputs[0].numel()), second(ctx.inputs[1].numel()) {
+      : geometry(std::move(g)),
+        type(ctx.inputs[0].dtype),
+        first(ctx.inputs[0].numel()),
+        second(ctx.inputs[1].numel()) {
     has_bias = ctx.has_input(2);
   }
 
@@ -63,7 +68,8 @@ struct Forward final : Products {
     const std::vector<double> x = input(ctx, 0), w = input(ctx, 1);
     std::vector<double> y =
         biased(geometry.batch, geometry.maps, geometry.windows.output.numel(), type, bias(ctx));
-    for_each_product(geometry, [&](size_t image, size_t map, size_t weight) { y[map] += x[image] * w[weight]; });
+    for_each_product(
+        geometry, [&](size_t image, size_t map, size_t weight) { y[map] += x[image] * w[weight]; });
     store_all(type, ctx.out[0], y);
   }
 };
@@ -74,7 +80,9 @@ struct ToImage final : Products {
     const std::vector<double> maps = input(ctx, 0), w = input(ctx, 1);
     std::vector<double> x =
         biased(geometry.batch, geometry.channels, geometry.windows.input.numel(), type, bias(ctx));
-    for_each_product(geometry, [&](size_t image, size_t map, size_t weight) { x[image] += maps[map] * w[weight]; });
+    for_each_product(geometry, [&](size_t image, size_t map, size_t weight) {
+      x[image] += maps[map] * w[weight];
+    });
     store_all(type, ctx.out[0], x);
   }
 };
@@ -83,24 +91,30 @@ struct ToWeights final : Products {
   using Products::Products;
   void run(const RunContext& ctx) const override {
     const std::vector<double> x = input(ctx, 0), dy = input(ctx, 1);
-    std::vector<double> dw(
-        static_cast<size_t>(geometry.maps * geometry.group_channels() * geometry.windows.kernel.numel()));
-    for_each_product(geometry, [&](size_t image, size_t map, size_t weight) { dw[weight] += x[image] * dy[map]; });
+    std::vector<double> dw(static_cast<size_t>(geometry.maps * geometry.group_channels() *
+                                               geometry.windows.kernel.numel()));
+    for_each_product(geometry, [&](size_t image, size_t map, size_t weight) {
+      dw[weight] += x[image] * dy[map];
+    });
     store_all(type, ctx.out[0], dw);
   }
 };
 
 Prepared prepare_conv(const PrepareContext& ctx) {
-  return std::make_unique<Forward>(ctx, conv_rules::of_conv(ctx, ctx.inputs[0].shape, ctx.inputs[1].shape));
+  return std::make_unique<Forward>(
+      ctx, conv_rules::of_conv(ctx, ctx.inputs[0].shape, ctx.inputs[1].shape));
 }
 Prepared prepare_transpose(const PrepareContext& ctx) {
-  return std::make_unique<ToImage>(ctx, conv_rules::of_transpose(ctx, ctx.inputs[0].shape, ctx.inputs[1].shape));
+  return std::make_unique<ToImage>(
+      ctx, conv_rules::of_transpose(ctx, ctx.inputs[0].shape, ctx.inputs[1].shape));
 }
 Prepared prepare_input_grad(const PrepareContext& ctx) {
-  return std::make_unique<ToImage>(ctx, conv_rules::of_input_grad(ctx, ctx.inputs[0].shape, ctx.inputs[1].shape));
+  return std::make_unique<ToImage>(
+      ctx, conv_rules::of_input_grad(ctx, ctx.inputs[0].shape, ctx.inputs[1].shape));
 }
 Prepared prepare_weight_grad(const PrepareContext& ctx) {
-  return std::make_unique<ToWeights>(ctx, conv_rules::of_weight_grad(ctx, ctx.inputs[0].shape, ctx.inputs[1].shape));
+  return std::make_unique<ToWeights>(
+      ctx, conv_rules::of_weight_grad(ctx, ctx.inputs[0].shape, ctx.inputs[1].shape));
 }
 
 }  // namespace

@@ -21,14 +21,16 @@ struct DropoutKernel final : Kernel {
   }
 
   void run(const RunContext& ctx) const override {
-    const double ratio = dropout_ratio(ratio_type == DType::undefined ? 0.5 : In<double>(ratio_type, ctx.in[1])[0]);
+    const double ratio =
+        dropout_ratio(ratio_type == DType::undefined ? 0.5 : In<double>(ratio_type, ctx.in[1])[0]);
     const bool training = has_mode && *ctx.input<bool>(2) && ratio > 0;
     const Generator::State state = dropout_state(ctx.random, own_seed, seed);
     const In<double> x(type, ctx.in[0]);
     const Out<double> y(type, ctx.out[0]);
     for (int64_t i = 0; i < count; ++i) {
       const auto block = static_cast<uint64_t>(i) / 4;
-      const bool keep = !training || dropout_keeps(dropout_bits(state, block)[static_cast<size_t>(i % 4)], ratio);
+      const bool keep =
+          !training || dropout_keeps(dropout_bits(state, block)[static_cast<size_t>(i % 4)], ratio);
       y.set(i, !keep ? 0 : training ? x[i] / (1 - ratio) : x[i]);
       if (wants_mask) ctx.output<bool>(1)[i] = keep;
     }

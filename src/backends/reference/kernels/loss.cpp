@@ -38,8 +38,9 @@ struct Targets {
     const int64_t label = In<int64_t>(label_type, run.in[at + 1])[i];
     if (ignored == label) return std::nullopt;
     TENON_CHECK(label >= 0 && label < classes, data,
-                "{}: label {} at place {} is outside the {} classes; correct the labels or set ignore_index", name,
-                label, i, classes);
+                "{}: label {} at place {} is outside the {} classes; correct the labels or set "
+                "ignore_index",
+                name, label, i, classes);
     return label;
   }
   double weight(const RunContext& run, int64_t label) const {
@@ -115,11 +116,13 @@ Prepared prepare_cross_entropy_grad(const PrepareContext& ctx) {
     for (int64_t i = 0; i < t.labels; ++i) {
       const auto label = t.label(run, i);
       const double scale =
-          label ? dloss[t.reduction == Reduction::none ? i : 0] * t.weight(run, *label) / divisor : 0;
+          label ? dloss[t.reduction == Reduction::none ? i : 0] * t.weight(run, *label) / divisor
+                : 0;
       const double log = log_sum_exp(t, scores, i);
       for (int64_t c = 0; c < t.classes; ++c) {
         const int64_t place = t.start(i) + c * t.inner;
-        dscores.set(place, label ? (std::exp(scores[place] - log) - (c == *label ? 1 : 0)) * scale : 0);
+        dscores.set(place,
+                    label ? (std::exp(scores[place] - log) - (c == *label ? 1 : 0)) * scale : 0);
       }
     }
   });
@@ -130,7 +133,8 @@ Prepared prepare_cross_entropy_grad(const PrepareContext& ctx) {
 constinit const KernelList loss{
     {&op::SoftmaxCrossEntropyLoss, "reference.softmax_cross_entropy_loss", prepare_cross_entropy},
     {&op::NegativeLogLikelihoodLoss, "reference.negative_log_likelihood_loss", prepare_likelihood},
-    {&op::SoftmaxCrossEntropyLossGrad, "reference.softmax_cross_entropy_loss_grad", prepare_cross_entropy_grad},
+    {&op::SoftmaxCrossEntropyLossGrad, "reference.softmax_cross_entropy_loss_grad",
+     prepare_cross_entropy_grad},
 };
 
 }  // namespace tenon::reference

@@ -28,7 +28,9 @@ Moments moments(const In<double>& x, int64_t base, int64_t count, double epsilon
 std::vector<int64_t> broadcast_places(const Shape& shape, const Shape& to) {
   const Shape strides = broadcast_strides(shape, to);
   std::vector<int64_t> places(static_cast<size_t>(to.numel()));
-  for_each_index(to, [&](const Shape& at, int64_t i) { places[static_cast<size_t>(i)] = offset_of(at, strides); });
+  for_each_index(to, [&](const Shape& at, int64_t i) {
+    places[static_cast<size_t>(i)] = offset_of(at, strides);
+  });
   return places;
 }
 
@@ -43,8 +45,11 @@ struct Rows {
 
 Prepared prepare_layer(const PrepareContext& ctx) {
   const Shape& x_shape = ctx.inputs[0].shape;
-  const auto type_of_output = [&](size_t i) { return ctx.wants_output(i) ? ctx.outputs[i].dtype : DType::undefined; };
-  return make_kernel([rows = Rows(ctx, x_shape), type = ctx.inputs[0].dtype, epsilon = ctx.f("epsilon"),
+  const auto type_of_output = [&](size_t i) {
+    return ctx.wants_output(i) ? ctx.outputs[i].dtype : DType::undefined;
+  };
+  return make_kernel([rows = Rows(ctx, x_shape), type = ctx.inputs[0].dtype,
+                      epsilon = ctx.f("epsilon"),
                       scale_at = broadcast_places(ctx.inputs[1].shape, x_shape),
                       bias_at = ctx.has_input(2) ? broadcast_places(ctx.inputs[2].shape, x_shape)
                                                  : std::vector<int64_t>(),
@@ -61,25 +66,30 @@ Prepared prepare_layer(const PrepareContext& ctx) {
         y.set(i, (x[i] - m.mean) * m.inv_std * scale[scale_at[at]] + bias);
       }
       if (mean_type != DType::undefined) Out<double>(mean_type, run.out[1]).set(row, m.mean);
-      if (inv_std_type != DType::undefined) Out<double>(inv_std_type, run.out[2]).set(row, m.inv_std);
+      if (inv_std_type != DType::undefined)
+        Out<double>(inv_std_type, run.out[2]).set(row, m.inv_std);
     }
   });
 }
 
 Prepared prepare_layer_grad(const PrepareContext& ctx) {
   const Shape& x_shape = ctx.inputs[1].shape;
-  return make_kernel([rows = Rows(ctx, x_shape), type = ctx.inputs[0].dtype, epsilon = ctx.f("epsilon"),
+  return make_kernel([rows = Rows(ctx, x_shape), type = ctx.inputs[0].dtype,
+                      epsilon = ctx.f("epsilon"),
                       scale_at = broadcast_places(ctx.inputs[2].shape, x_shape),
                       parameters = ctx.inputs[2].numel(), wants_scale = ctx.wants_output(1),
                       wants_bias = ctx.wants_output(2)](const RunContext& run) {
     const In<double> dy(type, run.in[0]), x(type, run.in[1]), scale(type, run.in[2]);
     const Out<double> dx(type, run.out[0]);
-    std::vector<double> dscale(static_cast<size_t>(parameters)), dbias(static_cast<size_t>(parameters));
+    std::vector<double> dscale(static_cast<size_t>(parameters)),
+        dbias(static_cast<size_t>(parameters));
     for (int64_t row = 0; row < rows.count; ++row) {
       const int64_t base = row * rows.length;
       const Moments m = moments(x, base, rows.length, epsilon);
       const auto x_hat = [&](int64_t i) { return (x[i] - m.mean) * m.inv_std; };
-      const auto place = [&](int64_t i) { return static_cast<size_t>(scale_at[static_cast<size_t>(i)]); };
+      const auto place = [&](int64_t i) {
+        return static_cast<size_t>(scale_at[static_cast<size_t>(i)]);
+      };
       const auto g = [&](int64_t i) { return dy[i] * scale[static_cast<int64_t>(place(i))]; };
       double sum = 0, dot = 0;
       for (int64_t i = base; i < base + rows.length; ++i) {
@@ -105,8 +115,8 @@ std::unique_ptr<Kernel> normalize_channels(const PrepareContext& ctx, int64_t ch
   const int64_t channels = spec.shape[1];
   int64_t spatial = 1;
   for (size_t i = 2; i < spec.rank(); ++i) spatial *= spec.shape[i];
-  return make_kernel([type = spec.dtype, planes = spec.shape[0] * channels, channels, spatial, channels_at_once,
-                      epsilon = ctx.f("epsilon")](const RunContext& run) {
+  return make_kernel([type = spec.dtype, planes = spec.shape[0] * channels, channels, spatial,
+                      channels_at_once, epsilon = ctx.f("epsilon")](const RunContext& run) {
     const In<double> x(type, run.in[0]), scale(type, run.in[1]), bias(type, run.in[2]);
     const Out<double> y(type, run.out[0]);
     for (int64_t plane = 0; plane < planes; ++plane) {
@@ -129,8 +139,9 @@ Prepared prepare_lrn(const PrepareContext& ctx) {
   const int64_t size = ctx.i("size"), channels = spec.shape[1];
   int64_t spatial = 1;
   for (size_t i = 2; i < spec.rank(); ++i) spatial *= spec.shape[i];
-  return make_kernel([type = spec.dtype, count = spec.numel(), size, channels, spatial, alpha = ctx.f("alpha"),
-                      beta = ctx.f("beta"), bias = ctx.f("bias")](const RunContext& run) {
+  return make_kernel([type = spec.dtype, count = spec.numel(), size, channels, spatial,
+                      alpha = ctx.f("alpha"), beta = ctx.f("beta"),
+                      bias = ctx.f("bias")](const RunContext& run) {
     const In<double> x(type, run.in[0]);
     const Out<double> y(type, run.out[0]);
     for (int64_t i = 0; i < count; ++i) {

@@ -1,4 +1,5 @@
-// SgdStep and AdamStep. Outputs may be the inputs themselves: each element is read before it is written.
+// SgdStep and AdamStep. Outputs may be the inputs themselves: each element is read before it is
+// written.
 #include <cmath>
 
 #include "backends/reference/elements.h"
@@ -10,9 +11,10 @@ namespace tenon::reference {
 namespace {
 
 Prepared prepare_sgd(const PrepareContext& ctx) {
-  return make_kernel([type = ctx.inputs[2].dtype, count = ctx.inputs[2].numel(), momentum = ctx.f("momentum"),
-                      dampening = ctx.f("dampening"), decay = ctx.f("weight_decay"),
-                      nesterov = ctx.i("nesterov") != 0, wants_buffer = ctx.wants_output(1)](const RunContext& run) {
+  return make_kernel([type = ctx.inputs[2].dtype, count = ctx.inputs[2].numel(),
+                      momentum = ctx.f("momentum"), dampening = ctx.f("dampening"),
+                      decay = ctx.f("weight_decay"), nesterov = ctx.i("nesterov") != 0,
+                      wants_buffer = ctx.wants_output(1)](const RunContext& run) {
     const double lr = *run.input<float>(0);
     const bool is_first = *run.input<int64_t>(1) == 0;
     const In<double> param(type, run.in[2]), grad(type, run.in[3]);
@@ -30,13 +32,15 @@ Prepared prepare_sgd(const PrepareContext& ctx) {
 }
 
 Prepared prepare_adam(const PrepareContext& ctx) {
-  return make_kernel([type = ctx.inputs[2].dtype, count = ctx.inputs[2].numel(), beta1 = ctx.f("beta1"),
-                      beta2 = ctx.f("beta2"), eps = ctx.f("eps"), decay = ctx.f("weight_decay"),
-                      decoupled = ctx.i("decoupled") != 0, wants_avg = ctx.wants_output(1),
+  return make_kernel([type = ctx.inputs[2].dtype, count = ctx.inputs[2].numel(),
+                      beta1 = ctx.f("beta1"), beta2 = ctx.f("beta2"), eps = ctx.f("eps"),
+                      decay = ctx.f("weight_decay"), decoupled = ctx.i("decoupled") != 0,
+                      wants_avg = ctx.wants_output(1),
                       wants_avg_sq = ctx.wants_output(2)](const RunContext& run) {
     const double lr = *run.input<float>(0);
     const auto step = static_cast<double>(*run.input<int64_t>(1));
-    const double size = lr / (1 - std::pow(beta1, step)), root = std::sqrt(1 - std::pow(beta2, step));
+    const double size = lr / (1 - std::pow(beta1, step)),
+                 root = std::sqrt(1 - std::pow(beta2, step));
     const In<double> param(type, run.in[2]), grad(type, run.in[3]), exp_avg(type, run.in[4]),
         exp_avg_sq(type, run.in[5]);
     for (int64_t i = 0; i < count; ++i) {

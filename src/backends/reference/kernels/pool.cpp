@@ -49,12 +49,14 @@ struct Maximum {
 
 // The first maximum of a window of the plane that starts at element `base`; a NaN wins.
 template <class Wide>
-Maximum<Wide> maximum(const Windows& windows, const Shape& at, const In<Wide>& x, int64_t base, DType type) {
+Maximum<Wide> maximum(const Windows& windows, const Shape& at, const In<Wide>& x, int64_t base,
+                      DType type) {
   Maximum<Wide> best{lowest<Wide>(type)};
   bool found = false;
   for_each_tap(windows, at, [&](int64_t, int64_t pixel) {
     const Wide value = x[base + pixel];
-    if (!found || value > best.value || (is_nan(value) && !is_nan(best.value))) best = {value, pixel};
+    if (!found || value > best.value || (is_nan(value) && !is_nan(best.value)))
+      best = {value, pixel};
     found = true;
   });
   return best;
@@ -73,7 +75,8 @@ int64_t column_major(const Shape& sizes, int64_t pixel) {
 
 Prepared prepare_max_pool(const PrepareContext& ctx) {
   const bool columns = ctx.i("storage_order") != 0, wants_indices = ctx.wants_output(1);
-  return make_kernel([p = Planes(ctx, ctx.inputs[0].shape), columns, wants_indices](const RunContext& run) {
+  return make_kernel([p = Planes(ctx, ctx.inputs[0].shape), columns,
+                      wants_indices](const RunContext& run) {
     with_wide(p.type, [&]<class Wide>() {
       const In<Wide> x(p.type, run.in[0]);
       const Out<Wide> y(p.type, run.out[0]);
@@ -107,7 +110,8 @@ Prepared prepare_max_pool_grad(const PrepareContext& ctx) {
 // By how much a window's sum is divided.
 double divisor(const Windows& windows, const Shape& at, bool include_pad) {
   int64_t count = 1;
-  for (size_t axis = 0; axis < windows.rank(); ++axis) count *= windows.covered(axis, at[axis], include_pad);
+  for (size_t axis = 0; axis < windows.rank(); ++axis)
+    count *= windows.covered(axis, at[axis], include_pad);
   return static_cast<double>(std::max<int64_t>(count, 1));
 }
 
@@ -119,7 +123,8 @@ Prepared prepare_average_pool(const PrepareContext& ctx) {
     for (int64_t plane = 0; plane < p.count; ++plane)
       for_each_index(p.windows.output, [&](const Shape& at, int64_t window) {
         double sum = 0;
-        for_each_tap(p.windows, at, [&](int64_t, int64_t pixel) { sum += x[plane * p.pixels + pixel]; });
+        for_each_tap(p.windows, at,
+                     [&](int64_t, int64_t pixel) { sum += x[plane * p.pixels + pixel]; });
         y.set(plane * p.pooled + window, sum / divisor(p.windows, at, include_pad));
       });
   });
@@ -133,8 +138,9 @@ Prepared prepare_average_pool_grad(const PrepareContext& ctx) {
     for (int64_t plane = 0; plane < p.count; ++plane)
       for_each_index(p.windows.output, [&](const Shape& at, int64_t window) {
         const double share = dy[plane * p.pooled + window] / divisor(p.windows, at, include_pad);
-        for_each_tap(p.windows, at,
-                     [&](int64_t, int64_t pixel) { dx[static_cast<size_t>(plane * p.pixels + pixel)] += share; });
+        for_each_tap(p.windows, at, [&](int64_t, int64_t pixel) {
+          dx[static_cast<size_t>(plane * p.pixels + pixel)] += share;
+        });
       });
     store_all(p.type, run.out[0], dx);
   });

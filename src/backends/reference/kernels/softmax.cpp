@@ -1,8 +1,8 @@
 // Softmax, LogSoftmax and their gradients.
 #include <cmath>
 
-#include "backends/reference/kernels/catalog.h"
 #include "backends/reference/elements.h"
+#include "backends/reference/kernels/catalog.h"
 #include "ops/nn/catalog.h"
 
 namespace tenon::reference {
