@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <map>
 
+#include "graph/interpreter.h"
+
 namespace tenon::graph {
 
 namespace {
@@ -65,7 +67,7 @@ NodeId Graph::add_node(const OpDef& op, const Attrs& attrs, std::vector<ValueId>
         return fmt::format(
             "at {}", origin.empty() ? fmt::format("node {} of the graph", nodes_.size()) : origin);
       },
-      [&] { return infer(op, attrs, types, output_count); });
+      [&] { return tenon::infer(op, attrs, types, output_count); });
   const auto id = static_cast<NodeId>(nodes_.size());
   Node node{std::move(node_name), &op, attrs, std::move(node_inputs), {}, std::move(origin)};
   const std::string stem = node.name.empty() ? std::string(op.name) : node.name;
@@ -89,6 +91,41 @@ void Graph::rename(ValueId id, const std::string& value_name) {
   names_.erase(value.name);
   value.name = value_name;
   names_[value_name] = id;
+}
+
+std::vector<TensorType> Graph::infer(std::span<const TensorType> given) const {
+  TENON_CHECK(given.size() == inputs.size(), usage, "graph {}: {} inputs given; it takes {}", name,
+              given.size(), inputs.size());
+  std::vector<TensorType> types(values_.size());
+  for (size_t v = 0; v < values_.size(); ++v)
+    if (values_[v].is_constant()) types[v] = values_[v].type;
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const Value& wanted = value(inputs[i]);
+    TENON_CHECK(given[i].dtype == wanted.type.dtype, usage,
+                "graph {}: input {} is {}; give one of {}", name, wanted.name, given[i].str(),
+                wanted.type.str());
+    types[static_cast<size_t>(inputs[i])] = given[i];
+  }
+  for (const Node& node : nodes_) {
+    std::vector<TensorType> node_inputs;
+    for (ValueId input : node.inputs)
+      node_inputs.push_back(input == kNoValue ? TensorType() : types[static_cast<size_t>(input)]);
+    std::vector<TensorType> results = with_context(
+        [&] { return "at " + (node.origin.empty() ? node.name : node.origin); },
+        [&] { return tenon::infer(*node.op, node.attrs, node_inputs, node.outputs.size()); });
+    for (size_t i = 0; i < results.size(); ++i)
+      if (node.outputs[i] != kNoValue)
+        types[static_cast<size_t>(node.outputs[i])] = std::move(results[i]);
+  }
+  std::vector<TensorType> results;
+  for (ValueId output : outputs) results.push_back(types[static_cast<size_t>(output)]);
+  return results;
+}
+
+Subgraph::Run Graph::runner() const {
+  return [run = std::make_shared<const Interpreter>(*this)](const TensorList& given) {
+    return run->run(given);
+  };
 }
 
 int64_t Graph::parameter_count() const {

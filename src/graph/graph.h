@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 #include <unordered_map>
+#include <span>
 #include <vector>
 
 #include "ops/infer.h"
@@ -34,7 +35,7 @@ struct Node {
   std::string origin;  // where it comes from: "node conv1 of resnet.onnx", "module layers.0"
 };
 
-class Graph : public Subgraph {
+class Graph final : public Subgraph {
  public:
   std::string name;
   std::vector<ValueId> inputs;
@@ -57,6 +58,12 @@ class Graph : public Subgraph {
   // Infers the outputs' types; new values are made for them and named after the node.
   NodeId add_node(const OpDef& op, const Attrs& attrs, std::vector<ValueId> node_inputs,
                   size_t output_count, std::string node_name = {}, std::string origin = {});
+
+  // As an attribute of control flow.
+  size_t input_count() const override { return inputs.size(); }
+  size_t output_count() const override { return outputs.size(); }
+  std::vector<TensorType> infer(std::span<const TensorType> given) const override;
+  Run runner() const override;
 
   int64_t parameter_count() const;  // elements of all constants
   // Operations by operator name, summed over nodes; symbolic sizes take the value in `symbols`.

@@ -39,7 +39,10 @@ void check_inputs(const Graph& graph, const TensorList& inputs, std::string_view
                 wanted.type.str());
     const TensorType given = TensorType::of(inputs[i], false);
     bool fits = given.dtype == wanted.type.dtype;
-    if (wanted.type.ranked) {
+    if (is_container(given.dtype)) {
+      fits = fits && (!given.element || !wanted.type.element ||
+                      given.element->dtype == wanted.type.element->dtype);
+    } else if (wanted.type.ranked) {
       fits = fits && given.dims.size() == wanted.type.dims.size();
       for (size_t d = 0; fits && d < given.dims.size(); ++d) {
         const Dim& dim = wanted.type.dims[d];

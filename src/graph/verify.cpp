@@ -30,7 +30,7 @@ void Graph::verify() const {
                    "graph {}: {} reads value {} before it is made", name, where(node, n), id);
       types.push_back(id == kNoValue ? TensorType() : value(id).type);
     }
-    const auto results = infer(*node.op, node.attrs, types, node.outputs.size());
+    const auto results = tenon::infer(*node.op, node.attrs, types, node.outputs.size());
     for (size_t i = 0; i < node.outputs.size(); ++i) {
       const ValueId id = node.outputs[i];
       if (id == kNoValue) continue;

@@ -1,8 +1,10 @@
 // Attributes of a call: an immutable, shared list of named values, cheap to copy and to hash.
 #pragma once
 
+#include <functional>
 #include <initializer_list>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -13,11 +15,23 @@
 
 namespace tenon {
 
+struct TensorType;  // ops/infer.h
+
 // A graph held by an attribute (the branches of If, the body of Loop and Scan); graph/graph.h
-// derives from it, so that operators can hold one without knowing how it runs.
+// derives from it, so that operators can hold one without knowing how it runs. What it uses of the
+// graph around it are inputs too, behind its formal ones ("captures").
 class Subgraph {
  public:
+  using Run = std::function<TensorList(const TensorList&)>;
+
   virtual ~Subgraph() = default;
+  virtual size_t input_count() const = 0;
+  virtual size_t output_count() const = 0;
+  // Types of the outputs for given types of the inputs. Fails (usage) on types that do not fit.
+  virtual std::vector<TensorType> infer(std::span<const TensorType> inputs) const = 0;
+  // Calls one operator after the other: computed, taped or recorded as the inputs are. Prepared
+  // once for many runs; the subgraph must outlive it.
+  virtual Run runner() const = 0;
 };
 
 using AttrValue =

@@ -76,6 +76,13 @@ TensorType TensorType::of(const Tensor& tensor, bool with_contents) {
   if (!tensor.defined()) return type;
   type.dtype = tensor.dtype();
   type.dims = tensor.dims();
+  if (is_container(tensor.dtype()) && !tensor.is_symbolic() && tensor.dtype() != DType::map &&
+      tensor.numel() > 0) {
+    TensorType element = of(tensor.elements()[0], false);
+    for (const Tensor& other : tensor.elements().subspan(1))
+      element = common_type(element, of(other, false));
+    type.element = std::make_shared<const TensorType>(std::move(element));
+  }
   if (!with_contents || tensor.is_symbolic()) return type;
   type.constant = tensor;
   if (is_int(tensor.dtype()) && tensor.numel() <= kMaxKnownValues && tensor.rank() <= 1) {
@@ -85,8 +92,25 @@ TensorType TensorType::of(const Tensor& tensor, bool with_contents) {
   return type;
 }
 
+TensorType TensorType::sequence_of(TensorType element) {
+  TensorType type;
+  type.dtype = DType::sequence;
+  type.dims = {Dim::unknown()};
+  if (element.dtype != DType::undefined)
+    type.element = std::make_shared<const TensorType>(std::move(element));
+  return type;
+}
+
+TensorType TensorType::optional_of(TensorType element) {
+  TensorType type = sequence_of(std::move(element));
+  type.dtype = DType::optional;
+  return type;
+}
+
 std::string TensorType::str() const {
   if (dtype == DType::undefined) return "nothing";
+  if (is_container(dtype))
+    return element ? fmt::format("{} of {}", name(dtype), element->str()) : std::string(name(dtype));
   return fmt::format("{}{}", name(dtype), ranked ? tenon::str(dims) : "[...]");
 }
 
@@ -125,6 +149,9 @@ void InferContext::output(size_t i, Dims dims, DType dtype) {
   outputs_[i].dims = std::move(dims);
   outputs_[i].dtype = dtype;
 }
+void InferContext::output(size_t i, TensorType type) {
+  if (i < outputs_.size()) outputs_[i] = std::move(type);
+}
 void InferContext::output_unranked(size_t i) {
   if (i < outputs_.size()) outputs_[i].ranked = false;
 }
@@ -161,10 +188,27 @@ std::vector<TensorType> infer(const OpDef& op, const Attrs& attrs,
   return std::move(ctx.outputs());
 }
 
+TensorType common_type(const TensorType& a, const TensorType& b) {
+  TENON_BUG_IF(a.dtype != b.dtype, "{} and {} have nothing in common", a.str(), b.str());
+  TensorType type;
+  type.dtype = a.dtype;
+  type.ranked = a.ranked && b.ranked && a.dims.size() == b.dims.size();
+  for (size_t i = 0; type.ranked && i < a.dims.size(); ++i)
+    type.dims.push_back(a.dims[i] == b.dims[i] ? a.dims[i] : Dim::unknown());
+  if (!a.element || !b.element)
+    type.element = a.element ? a.element : b.element;
+  else if (a.element->dtype == b.element->dtype)
+    type.element = std::make_shared<const TensorType>(common_type(*a.element, *b.element));
+  return type;
+}
+
 namespace infer_rules {
 
 void same_shape(InferContext& ctx) {
-  for (size_t i = 0; i < ctx.output_count(); ++i) ctx.output(i, ctx.dims(0));
+  for (size_t i = 0; i < ctx.output_count(); ++i) {
+    ctx.output(i, ctx.dims(0));
+    ctx.outputs()[i].element = ctx.input(0).element;
+  }
 }
 
 void broadcast_all(InferContext& ctx) {

@@ -3,6 +3,7 @@
 
 #include <fmt/core.h>
 
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -22,9 +23,13 @@ struct TensorType {
   std::optional<std::vector<Dim>> values;
   // The contents, when constant and concrete.
   Tensor constant;
+  // Containers: what every element is (shapes as far as they agree); null when nothing is known.
+  std::shared_ptr<const TensorType> element;
 
   static TensorType of(const Tensor& tensor, bool with_contents);
-  std::string str() const;  // "f32[batch, 3]"
+  static TensorType sequence_of(TensorType element);  // of unknown length
+  static TensorType optional_of(TensorType element);
+  std::string str() const;  // "f32[batch, 3]", "sequence of f32[3, seq]"
 };
 
 // Inputs are validated (count, types, attributes) before `infer` runs, and are ranked.
@@ -54,6 +59,7 @@ class InferContext : public Call {
   void output(size_t i, Dims dims);
   void output(size_t i, Dims dims, DType dtype);
   void output_unranked(size_t i);
+  void output(size_t i, TensorType type);
   void output_values(size_t i, std::vector<Dim> values);
   std::vector<TensorType>& outputs() { return outputs_; }
   const std::vector<TensorType>& outputs() const { return outputs_; }
@@ -82,6 +88,11 @@ class InferContext : public Call {
 // Unranked inputs give unranked outputs. Errors are of kind usage and begin with the op's name.
 std::vector<TensorType> infer(const OpDef& op, const Attrs& attrs,
                               std::span<const TensorType> inputs, size_t output_count);
+
+// What two types have in common, for values that are now one and now the other (the branches of If):
+// sizes that differ become unknown, ranks that differ leave nothing known of the shape. The element
+// types must be equal.
+TensorType common_type(const TensorType& a, const TensorType& b);
 
 // Shape rules that many operators share.
 namespace infer_rules {

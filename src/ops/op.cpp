@@ -92,6 +92,12 @@ Tensor Call::tensor(std::string_view name) const {
   return value ? std::get<Tensor>(*value) : Tensor();
 }
 
+const Subgraph& Call::graph(std::string_view name) const {
+  const AttrValue* value = attrs.find(name);
+  TENON_BUG_IF(!value, "{} has no attribute {}", op.name, name);
+  return *std::get<std::shared_ptr<const Subgraph>>(*value);
+}
+
 void check_attrs(const OpDef& op, const Attrs& attrs) {
   for (const Attr& given : attrs.list()) {
     const AttrSpec* spec = op.find_attr(given.name);

@@ -89,8 +89,9 @@ const PreparedCall* lookup(const OpDef& op, Inputs inputs, const Attrs& attrs, s
   bool cacheable = true;
   for (size_t i = 0; i < inputs.size(); ++i) {
     const bool contents = i < op.inputs.size() && op.inputs[i].value && inputs[i]->defined();
-    if (contents &&
-        (inputs[i]->bytes() > kMaxCachedContents || inputs[i]->dtype() == DType::string)) {
+    if ((contents &&
+         (inputs[i]->bytes() > kMaxCachedContents || inputs[i]->dtype() == DType::string)) ||
+        (inputs[i]->defined() && is_container(inputs[i]->dtype()))) {
       cacheable = false;
       break;
     }
@@ -206,6 +207,23 @@ void compute(const OpDef& op, Inputs inputs, const Attrs& attrs, std::span<Tenso
   }
 }
 
+// A structural operator on concrete inputs.
+void arrange(const OpDef& op, Inputs inputs, const Attrs& attrs, std::span<Tensor> outputs) {
+  const trace::Span span("op", op.name);
+  std::vector<TensorType> types;
+  TensorList list;
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const bool contents = i < op.inputs.size() && op.inputs[i].value;
+    types.push_back(TensorType::of(*inputs[i], contents));
+    list.push_back(*inputs[i]);
+  }
+  infer(op, attrs, types, outputs.size());
+  TensorList results = op.expand.fn(ExpandContext(op, attrs, list, outputs.size()));
+  TENON_BUG_IF(results.size() < outputs.size(), "{} made {} outputs of {}", op.name, results.size(),
+               outputs.size());
+  for (size_t i = 0; i < outputs.size(); ++i) outputs[i] = std::move(results[i]);
+}
+
 // Whether the gradient reads outputs past those that are asked for (Dropout's mask).
 bool saves_more(const OpDef& op, size_t asked) {
   const uint32_t saved = op.grad.saves.outputs;
@@ -228,6 +246,7 @@ void apply_to(const OpDef& op, Inputs inputs, const Attrs& attrs, std::span<Tens
     std::move(list.begin(), list.end(), outputs.begin());
     break;
   }
+  if (!outputs[0].defined() && op.structural) return arrange(op, inputs, attrs, outputs);
   if (!outputs[0].defined()) compute(op, inputs, attrs, outputs);
   if (!state.grad) return;
   for (const Tensor* input : inputs) {

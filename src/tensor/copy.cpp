@@ -22,12 +22,17 @@ Shape strides_along(const Tensor& from, const Tensor& to) {
   return strides;
 }
 
-void copy_strings(const CopyAxes& axes, const std::byte* from, std::byte* to, int64_t count) {
+// Elements that are objects: strings and tensors.
+template <class T>
+void copy_objects(const Shape& shape, const Shape& from_strides, const Shape& to_strides,
+                  const std::byte* from, std::byte* to, int64_t count) {
+  const CopyAxes axes{shape, from_strides, sizeof(T), to_strides, sizeof(T)};
   CopyOdometer at(axes, axes.count, 0);
   for (int64_t i = 0; i < count; ++i, at.next())
-    *reinterpret_cast<std::string*>(to + at.to) =
-        *reinterpret_cast<const std::string*>(from + at.from);
+    *reinterpret_cast<T*>(to + at.to) = *reinterpret_cast<const T*>(from + at.from);
 }
+
+bool holds_objects(DType type) { return type == DType::string || is_container(type); }
 
 bool same_layout(const Tensor& a, const Tensor& b) {
   return a.shape() == b.shape() && a.dtype() == b.dtype() && a.is_contiguous() && b.is_contiguous();
@@ -48,7 +53,7 @@ void check_copy(const Tensor& from, const Tensor& to) {
                 "copy: axis {} of the target of shape {} is expanded, so its elements share "
                 "memory; clone() it first",
                 i, to.shape().str());
-  TENON_CHECK((from.dtype() == DType::string && to.dtype() == DType::string) ||
+  TENON_CHECK((from.dtype() == to.dtype() && holds_objects(to.dtype())) ||
                   convert_run(from.dtype(), to.dtype()),
               unsupported,
               "copy: there is no conversion from {} to {}; convert with the Cast operator",
@@ -81,7 +86,7 @@ bool overlap(const Tensor& a, const Tensor& b) {
 
 void copy_elements(const Tensor& from, Tensor& to) {
   if (same_layout(from, to)) {
-    if (from.dtype() != DType::string && from.bytes() < kSmallBytes) {
+    if (!holds_objects(from.dtype()) && from.bytes() < kSmallBytes) {
       if (from.bytes() != 0 && from.raw() != to.raw())
         std::memcpy(to.raw(), from.raw(), from.bytes());
       return;
@@ -96,9 +101,9 @@ void copy_elements(const Tensor& from, Tensor& to) {
     return;
   const Shape strides = strides_along(from, to);
   if (from.dtype() == DType::string)
-    return copy_strings(
-        {to.shape(), strides, sizeof(std::string), to.strides(), sizeof(std::string)}, source,
-        target, to.numel());
+    return copy_objects<std::string>(to.shape(), strides, to.strides(), source, target, to.numel());
+  if (is_container(from.dtype()))
+    return copy_objects<Tensor>(to.shape(), strides, to.strides(), source, target, to.numel());
   StridedCopy(to.shape(), from.dtype(), strides, to.dtype(), to.strides()).run(source, target);
 }
 
@@ -128,9 +133,9 @@ void Tensor::copy_from(const Tensor& source) {
 
 void Tensor::fill(double value) {
   need_data("Tensor::fill");
-  TENON_CHECK(dtype() != DType::string, unsupported,
-              "Tensor::fill: a number cannot fill a tensor of strings; use copy_from() with a "
-              "string tensor");
+  TENON_CHECK(!holds_objects(dtype()), unsupported,
+              "Tensor::fill: a number cannot fill a tensor of {}; use copy_from() with such a tensor",
+              dtype() == DType::string ? "strings" : name(dtype()));
   const bool complex = dtype() == DType::c64 || dtype() == DType::c128;
   alignas(16) std::array<double, 2> parts = {value, 0};
   const Tensor number = borrow(parts.data(), {}, complex ? DType::c128 : DType::f64);

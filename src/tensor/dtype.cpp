@@ -32,6 +32,19 @@ constexpr std::array<Row, kDTypeCount> kRows = {{
     {"c64", "COMPLEX64", "complex64"},
     {"c128", "COMPLEX128", "complex128"},
     {"bf16", "BFLOAT16", "bfloat16"},
+    {"f8e4m3fn", "FLOAT8E4M3FN", "float8_e4m3fn"},
+    {"f8e4m3fnuz", "FLOAT8E4M3FNUZ", "float8_e4m3fnuz"},
+    {"f8e5m2", "FLOAT8E5M2", "float8_e5m2"},
+    {"f8e5m2fnuz", "FLOAT8E5M2FNUZ", "float8_e5m2fnuz"},
+    {"u4", "UINT4", "uint4"},
+    {"i4", "INT4", "int4"},
+    {"f4e2m1", "FLOAT4E2M1", "float4_e2m1fn"},
+    {"f8e8m0", "FLOAT8E8M0", "float8_e8m0fnu"},
+    {"u2", "UINT2", "uint2"},
+    {"i2", "INT2", "int2"},
+    {"sequence", "", ""},
+    {"optional", "", ""},
+    {"map", "", ""},
 }};
 
 const Row& row(DType type) {
@@ -52,7 +65,7 @@ std::string_view name(DType type) { return row(type).name; }
 std::string_view onnx_name(DType type) { return row(type).onnx; }
 
 DType parse_dtype(std::string_view text) {
-  for (size_t i = 1; i < kRows.size(); ++i)
+  for (size_t i = 1; i < kTensorTypeCount; ++i)
     if (text == kRows[i].name || text == kRows[i].numpy || same_ignoring_case(text, kRows[i].onnx))
       return static_cast<DType>(i);
   return DType::undefined;

@@ -28,8 +28,26 @@ enum class DType : uint8_t {
   c64 = 14,
   c128 = 15,
   bf16 = 16,
+  // Storage types: cast, quantised and copied, never computed with. In memory each element has a
+  // byte of its own, in its low bits; files pack those of 4 and 2 bits.
+  f8e4m3fn = 17,
+  f8e4m3fnuz = 18,
+  f8e5m2 = 19,
+  f8e5m2fnuz = 20,
+  u4 = 21,
+  i4 = 22,
+  f4e2m1 = 23,
+  f8e8m0 = 24,
+  u2 = 25,
+  i2 = 26,
+  // Containers: tensors of rank 1 whose elements are tensors (Tensor::sequence()); no numbers of
+  // TensorProto.DataType. An optional holds one element or none, a map its keys and its values.
+  sequence = 27,
+  optional = 28,
+  map = 29,
 };
-inline constexpr int kDTypeCount = 17;
+inline constexpr int kTensorTypeCount = 27;  // those that ONNX's tensors can have
+inline constexpr int kDTypeCount = 30;
 
 // Short name ("f32"), as printed in errors and tables.
 std::string_view name(DType type);
@@ -70,6 +88,14 @@ inline constexpr TypeSet kInt64 = types(DType::i64);
 inline constexpr TypeSet kFloat32 = types(DType::f32);
 inline constexpr TypeSet kAnyType = kNumeric | kBool | kString | types(DType::c64, DType::c128);
 
+inline constexpr TypeSet kFloat8 = types(DType::f8e4m3fn, DType::f8e4m3fnuz, DType::f8e5m2, DType::f8e5m2fnuz);
+// Types that are only stored: see DType.
+inline constexpr TypeSet kStored = kFloat8 | types(DType::f8e8m0, DType::f4e2m1, DType::u4, DType::i4, DType::u2, DType::i2);
+inline constexpr TypeSet kSequence = types(DType::sequence);
+inline constexpr TypeSet kOptional = types(DType::optional);
+inline constexpr TypeSet kContainers = kSequence | kOptional | types(DType::map);
+
+constexpr bool is_container(DType type) { return kContainers.has(type); }
 constexpr bool is_float(DType type) { return kFloats.has(type); }
 constexpr bool is_signed_int(DType type) { return kSignedInts.has(type); }
 constexpr bool is_unsigned_int(DType type) { return kUnsignedInts.has(type); }

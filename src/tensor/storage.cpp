@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "tensor/object_pool.h"
+#include "tensor/tensor.h"
 
 namespace tenon {
 namespace {
@@ -23,11 +24,15 @@ size_t checked_bytes(DType type, size_t count) {
 Storage::Storage(Device& device, DType type, size_t count)
     : device_(&device),
       bytes_(checked_bytes(type, count)),
-      owned_(true),
-      strings_(type == DType::string) {
+      owned_(true) {
   data_ = device.allocator().allocate(bytes_);
-  if (strings_) [[unlikely]]
+  if (type == DType::string) [[unlikely]] {
     std::uninitialized_default_construct_n(static_cast<std::string*>(data_), count);
+    type_ = type;
+  } else if (is_container(type)) [[unlikely]] {
+    std::uninitialized_default_construct_n(static_cast<Tensor*>(data_), count);
+    type_ = type;
+  }
 }
 
 Storage::Storage(Device& device, void* data, size_t bytes, std::function<void()> on_release)
@@ -39,8 +44,10 @@ Storage::Storage(Device& device, void* data, size_t bytes, std::function<void()>
 
 Storage::~Storage() {
   if (owned_) {
-    if (strings_) [[unlikely]]
+    if (type_ == DType::string) [[unlikely]]
       std::destroy_n(static_cast<std::string*>(data_), bytes_ / sizeof(std::string));
+    else if (type_ != DType::undefined) [[unlikely]]
+      std::destroy_n(static_cast<Tensor*>(data_), bytes_ / sizeof(Tensor));
     device_->allocator().free(data_, bytes_);
   } else if (on_release_) {
     on_release_();

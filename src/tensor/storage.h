@@ -13,7 +13,8 @@ namespace tenon {
 
 class Storage final : public RefCounted {
  public:
-  // Owns `count` elements of uninitialised memory (strings are constructed empty).
+  // Owns `count` elements of uninitialised memory (strings are constructed empty,
+  // elements of containers undefined).
   Storage(Device& device, DType type, size_t count);
   // Borrows memory of somebody else; `on_release` runs when the last view is gone.
   Storage(Device& device, void* data, size_t bytes, std::function<void()> on_release);
@@ -36,7 +37,7 @@ class Storage final : public RefCounted {
   size_t bytes_;
   std::atomic<uint32_t> version_{0};
   bool owned_;
-  bool strings_ = false;
+  DType type_ = DType::undefined;  // of owned elements that need a destructor
   std::function<void()> on_release_;
 };
 

@@ -75,7 +75,7 @@ Tensor Tensor::empty_strided(const Shape& shape, const Shape& strides, DType typ
 
 Tensor Tensor::zeros(const Shape& shape, DType type) {
   Tensor tensor = empty(shape, type);
-  if (type != DType::string)
+  if (type != DType::string && !is_container(type))
     std::fill_n(static_cast<std::byte*>(tensor.raw()), tensor.bytes(), std::byte{0});
   return tensor;
 }
@@ -117,6 +117,45 @@ Tensor Tensor::ints(std::span<const int64_t> values) {
 
 Tensor Tensor::strings(const std::vector<std::string>& values, const Shape& shape) {
   return from<std::string>(std::span<const std::string>(values), shape);
+}
+
+Tensor Tensor::sequence(const std::vector<Tensor>& elements) {
+  for (const Tensor& element : elements) {
+    TENON_CHECK(element.defined(), usage,
+                "Tensor::sequence: element {} is undefined; a sequence holds tensors",
+                &element - elements.data());
+    TENON_CHECK(element.dtype() == elements[0].dtype(), usage,
+                "Tensor::sequence: element {} is {} but the first is {}; a sequence is of one type",
+                &element - elements.data(), name(element.dtype()), name(elements[0].dtype()));
+  }
+  Tensor container = empty({static_cast<int64_t>(elements.size())}, DType::sequence);
+  std::ranges::copy(elements, static_cast<Tensor*>(container.raw()));
+  return container;
+}
+
+Tensor Tensor::optional(const Tensor& element) {
+  Tensor container = empty({element.defined() ? 1 : 0}, DType::optional);
+  if (element.defined()) *static_cast<Tensor*>(container.raw()) = element;
+  return container;
+}
+
+Tensor Tensor::map(const Tensor& keys, const Tensor& values) {
+  TENON_CHECK(keys.rank() == 1 && values.rank() >= 1 && values.size(0) == keys.size(0), usage,
+              "Tensor::map: keys of shape {} and values of shape {}; give one value a key",
+              keys.shape().str(), values.shape().str());
+  Tensor container = empty({2}, DType::map);
+  auto* slots = static_cast<Tensor*>(container.raw());
+  slots[0] = keys;
+  slots[1] = values;
+  return container;
+}
+
+std::span<const Tensor> Tensor::elements() const {
+  need_data("Tensor::elements");
+  TENON_CHECK(is_container(dtype()) && is_contiguous(), usage,
+              "Tensor::elements: this is a tensor of {}; only containers hold tensors",
+              name(dtype()));
+  return {static_cast<const Tensor*>(raw()), static_cast<size_t>(numel())};
 }
 
 Tensor Tensor::borrow(void* data, const Shape& shape, DType type,

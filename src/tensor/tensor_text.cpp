@@ -112,6 +112,8 @@ std::vector<std::string> format(const std::vector<Tensor>& elements, DType type)
   for (const Tensor& e : elements) {
     if (type == DType::string)
       texts.push_back(quoted(*e.data<std::string>()));
+    else if (is_container(type))
+      texts.push_back(e.elements()[0].defined() ? e.elements()[0].str() : "undefined");
     else if (type == DType::boolean)
       texts.emplace_back(e.item<bool>() ? "true" : "false");
     else if (type == DType::u64)
