@@ -56,9 +56,12 @@ std::string_view onnx_name(DType type);
 // Accepts the short name, ONNX's and NumPy's ("float32"); undefined when none matches.
 DType parse_dtype(std::string_view text);
 
-// Bytes of one element; std::string counts as sizeof(std::string), undefined as 0.
-inline constexpr uint8_t kDTypeBytes[kDTypeCount] = {0, 4, 1, 1, 2, 2, 4,  8, sizeof(std::string),
-                                                     1, 2, 8, 4, 8, 8, 16, 2};
+// Bytes of one element; std::string counts as sizeof(std::string), containers as the handle that a
+// Tensor is, undefined as 0.
+inline constexpr uint8_t kDTypeBytes[kDTypeCount] = {
+    0, 4, 1, 1, 2, 2, 4, 8, sizeof(std::string), 1, 2, 8, 4, 8, 8, 16, 2,  // up to bf16
+    1, 1, 1, 1, 1, 1, 1, 1, 1, 1,                                          // f8e4m3fn to i2
+    sizeof(void*), sizeof(void*), sizeof(void*)};                          // sequence to map
 constexpr size_t size_of(DType type) { return kDTypeBytes[static_cast<int>(type)]; }
 
 // A set of types as bits, for operator signatures.

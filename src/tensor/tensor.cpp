@@ -17,6 +17,9 @@ void Tensor::Body::operator delete(void* memory, size_t) noexcept {
 
 namespace {
 
+static_assert(sizeof(Tensor) == size_of(DType::sequence) &&
+              sizeof(Tensor) == size_of(DType::optional) && sizeof(Tensor) == size_of(DType::map));
+
 // Whether every axis longer than 1 has its row-major stride.
 bool row_major(const Shape& shape, const Shape& strides) {
   int64_t expected = 1;
