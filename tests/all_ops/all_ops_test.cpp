@@ -123,7 +123,7 @@ TEST_P(AllOps, WrongCallsGetTheAnnouncedError) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Catalogue, AllOps, testing::ValuesIn(op::all().begin(), op::all().end()),
-                         [](const auto& tested) { return std::string(tested.param->name); });
+                         [](const auto& tested) { return test_name(*tested.param); });
 
 }  // namespace
 

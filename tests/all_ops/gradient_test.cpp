@@ -157,7 +157,7 @@ TEST_P(Gradients, SecondDerivativesMatch) {
 
 INSTANTIATE_TEST_SUITE_P(Catalogue, Gradients,
                          testing::ValuesIn(op::all().begin(), op::all().end()),
-                         [](const auto& tested) { return std::string(tested.param->name); });
+                         [](const auto& tested) { return test_name(*tested.param); });
 
 }  // namespace
 

@@ -149,7 +149,7 @@ TEST_P(InGraphs, DifferentiatedGraphAgreesWithEager) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Catalogue, InGraphs, testing::ValuesIn(op::all().begin(), op::all().end()),
-                         [](const auto& tested) { return std::string(tested.param->name); });
+                         [](const auto& tested) { return test_name(*tested.param); });
 
 }  // namespace
 

@@ -70,6 +70,13 @@ Tensor draw(const Arg& arg, DType type, Generator& random) {
 
 }  // namespace
 
+std::string test_name(const OpDef& op) {
+  std::string text(op.name);
+  if (!op.onnx.domain.empty()) text += "_" + std::string(op.onnx.domain);
+  std::ranges::replace(text, '.', '_');
+  return text;
+}
+
 const Samples& samples_of(const OpDef& op) {
   static std::mutex mutex;
   static std::map<const OpDef*, Samples> made;

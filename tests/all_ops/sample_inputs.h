@@ -22,6 +22,9 @@ struct Case {
   std::string str() const;  // "Add sample 2 [f32[2, 3], f32[3]]"
 };
 
+// "Gelu", "Gelu_com_microsoft": domains may have operators of one name.
+std::string test_name(const OpDef& op);
+
 const Samples& samples_of(const OpDef& op);
 
 // All cases of an operator: each good sample with each type in `types` that fits it.
