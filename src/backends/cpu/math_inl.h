@@ -2,6 +2,8 @@
 // against double (math_test.cpp measures them), in units in the last place (ULP) of the result.
 // Polynomials without a source are minimax fits of relative error (Remez exchange, 160-bit).
 // NaN gives NaN everywhere. Included through simd.h's scheme, once a target.
+#include "backends/cpu/simd.h"
+
 #if defined(TENON_CPU_MATH_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef TENON_CPU_MATH_INL_H
 #undef TENON_CPU_MATH_INL_H

@@ -9,7 +9,7 @@ namespace tenon::op {
 namespace {
 
 void infer(InferContext& ctx) {
-  ctx.output(0, {});
+  ctx.output(0, Dims());
   ctx.output_values(0, {product(ctx.dims(0))});
 }
 
