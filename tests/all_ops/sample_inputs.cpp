@@ -196,6 +196,10 @@ std::string difference(const Tensor& actual, const Tensor& expected, Tolerance t
     return fmt::format("dtype {} instead of {}", name(actual.dtype()), name(expected.dtype()));
   if (actual.shape() != expected.shape())
     return fmt::format("shape {} instead of {}", actual.shape().str(), expected.shape().str());
+  if (is_container(actual.dtype())) {
+    const auto a = actual.elements(), e = expected.elements();
+    return difference(TensorList(a.begin(), a.end()), TensorList(e.begin(), e.end()));
+  }
   if (actual.dtype() == DType::string)
     return actual.to_vector<std::string>() == expected.to_vector<std::string>() ? ""
                                                                                 : "strings differ";

@@ -1,6 +1,7 @@
 // If: one of two graphs, chosen by a boolean.
+#include "ops/catalog.h"
 #include "ops/control/body.h"
-#include "ops/control/catalog.h"
+#include "ops/control/sample_body.h"
 #include "ops/onnx_node.h"
 #include "ops/samples.h"
 
@@ -34,9 +35,31 @@ TensorList expand(const ExpandContext& ctx) {
   return ctx.graph(taken ? "then_branch" : "else_branch").runner()(captures);
 }
 
+std::vector<TensorType> same_type(std::span<const TensorType> inputs) { return {inputs[0]}; }
+
 void samples(Samples& s) {
+  const Arg yes = arg::fixed(Tensor::full({}, 1, DType::boolean));
+  const Arg no = arg::fixed(Tensor::full({1}, 0, DType::boolean));
+  const Attr then_branch =
+      control::SampleBody::attr("then_branch", 1, 1, same_type,
+                                [](const TensorList& x) -> TensorList { return {x[0] * x[0]}; });
+  const Attr else_branch =
+      control::SampleBody::attr("else_branch", 1, 1, same_type,
+                                [](const TensorList& x) -> TensorList { return {x[0] + x[0]}; });
+  const Attr truth = control::SampleBody::attr(
+      "else_branch", 1, 1,
+      [](std::span<const TensorType> inputs) {
+        TensorType type = inputs[0];
+        type.dtype = DType::boolean;
+        return std::vector<TensorType>{type};
+      },
+      [](const TensorList& x) -> TensorList { return {Greater(x[0], x[0])}; });
+  s.add({yes, arg::typed({2, 3}, DType::f64)}, {then_branch, else_branch});
+  s.add({no, arg::typed({2}, DType::f64)}, {then_branch, else_branch});
   s.bad({}, {}, "If: 0 inputs given");
-  s.bad({arg::fixed(Tensor::full({}, 1, DType::boolean))}, {}, "then_branch");
+  s.bad({yes}, {}, "then_branch");
+  s.bad({yes, arg::typed({2}, DType::f32)}, {then_branch, truth},
+        "output 0 is f32[2] in then_branch and bool[2] in else_branch");
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 
 #include "ops/control/body.h"
 #include "ops/control/catalog.h"
+#include "ops/control/sample_body.h"
 #include "ops/onnx_node.h"
 #include "ops/samples.h"
 
@@ -95,7 +96,31 @@ TensorList expand(const ExpandContext& ctx) {
   return outputs;
 }
 
-void samples(Samples& s) { s.bad({arg::int_scalar(3), arg::none()}, {}, "body"); }
+// x becomes x * y; what x was is collected. y is captured.
+Attr product_body() {
+  return control::SampleBody::attr(
+      "body", 4, 3,
+      [](std::span<const TensorType> in) {
+        return std::vector<TensorType>{in[1], in[2], in[2]};
+      },
+      [](const TensorList& x) -> TensorList {
+        return {x[1], x[2] * x[3], x[2]};
+      });
+}
+
+void samples(Samples& s) {
+  const Arg yes = arg::fixed(Tensor::full({}, 1, DType::boolean));
+  const Arg no = arg::fixed(Tensor::full({}, 0, DType::boolean));
+  const Arg x = arg::typed({2}, DType::f64);
+  const Attrs attrs{product_body(), {"captures", 1}};
+  s.add({arg::int_scalar(3), arg::none(), x, x}, attrs).outputs = 2;
+  s.add({arg::int_scalar(1), yes, x, x}, attrs).outputs = 2;
+  s.add({arg::int_scalar(0), yes, x, x}, attrs).outputs = 2;
+  s.add({arg::int_scalar(2), no, x, x}, attrs).outputs = 1;
+  s.bad({arg::int_scalar(3), arg::none()}, {}, "body");
+  s.bad({arg::int_scalar(3), arg::none(), x}, attrs, "the body takes 4 inputs, but 3 come in");
+  s.bad({arg::int_scalar(3), arg::none(), x, x}, {product_body(), {"captures", -1}}, "captures=-1");
+}
 
 }  // namespace
 

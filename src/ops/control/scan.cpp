@@ -1,6 +1,7 @@
 // Scan: a graph run over the slices of tensors, with state carried along.
 #include "ops/catalog.h"
 #include "ops/control/body.h"
+#include "ops/control/sample_body.h"
 #include "ops/onnx_node.h"
 #include "ops/samples.h"
 
@@ -167,7 +168,39 @@ TensorList before_opset_9(const OnnxNode& node) {
        node.name);
 }
 
-void samples(Samples& s) { s.bad({arg::any({3})}, {}, "num_scan_inputs"); }
+// The running sum of rows times a captured y.
+Attr sum_body() {
+  return control::SampleBody::attr(
+      "body", 3, 2,
+      [](std::span<const TensorType> in) {
+        return std::vector<TensorType>{in[0], in[0]};
+      },
+      [](const TensorList& x) -> TensorList {
+        const Tensor sum = x[0] + x[1] * x[2];
+        return {sum, sum * sum};
+      });
+}
+
+void samples(Samples& s) {
+  const auto x = [](const tenon::Shape& shape) { return arg::typed(shape, DType::f64); };
+  const Attr one{"num_scan_inputs", 1}, captures{"captures", 1};
+  s.add({x({2}), x({3, 2}), x({2})}, {sum_body(), one, captures}).outputs = 2;
+  s.add({x({2}), x({2, 3}), x({2})}, {sum_body(),
+                                      one,
+                                      captures,
+                                      {"scan_input_axes", {-1}},
+                                      {"scan_input_directions", {1}},
+                                      {"scan_output_axes", {1}},
+                                      {"scan_output_directions", {1}}})
+      .outputs = 2;
+  s.add({x({2}), x({0, 2}), x({2})}, {sum_body(), one, captures}).outputs = 2;
+  s.bad({x({3})}, {}, "body");
+  s.bad({x({2}), x({3, 2})}, {sum_body(), one}, "the body takes 3 inputs, but 2 come in");
+  s.bad({x({2}), x({3, 2}), x({2})}, {sum_body(), one, captures, {"scan_input_directions", {2}}},
+        "scan_input_directions has an entry 2");
+  s.bad({x({2}), x({3, 2}), x({2})}, {sum_body(), one, captures, {"scan_input_axes", {2}}},
+        "axis 2 is outside");
+}
 
 }  // namespace
 

@@ -27,7 +27,7 @@ void samples(Samples& s) {
   s.add({arg::fixed(two), arg::int_scalar(-1)});
   s.bad({arg::fixed(two), arg::int_scalar(2)}, {},
         "position 2 is outside a sequence of 2 elements");
-  s.bad({arg::any({2}), arg::int_scalar(0)}, {}, "it takes sequence");
+  s.bad({arg::typed({2}, DType::f32), arg::int_scalar(0)}, {}, "it takes sequence");
 }
 
 }  // namespace

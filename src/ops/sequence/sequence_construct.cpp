@@ -9,6 +9,8 @@ namespace tenon::op {
 namespace {
 
 void infer(InferContext& ctx) {
+  ctx.check(ctx.input_count() > 0,
+            "0 inputs given; SequenceEmpty makes a sequence without elements");
   TensorType element = common_type(ctx.input(0), ctx.input(0));
   for (size_t i = 1; i < ctx.input_count(); ++i) element = common_type(element, ctx.input(i));
   TensorType made = TensorType::sequence_of(std::move(element));

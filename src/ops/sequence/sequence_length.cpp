@@ -20,7 +20,7 @@ TensorList expand(const ExpandContext& ctx) {
 void samples(Samples& s) {
   s.add({arg::fixed(Tensor::sequence({Tensor::ones({2}), Tensor::zeros({3, 1})}))});
   s.add({arg::fixed(Tensor::sequence({}))});
-  s.bad({arg::any({2})}, {}, "it takes sequence");
+  s.bad({arg::typed({2}, DType::f32)}, {}, "it takes sequence");
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 // SequenceMap: a graph run on each element of a sequence.
 #include "ops/control/body.h"
+#include "ops/control/sample_body.h"
 #include "ops/onnx_node.h"
 #include "ops/samples.h"
 #include "ops/sequence/catalog.h"
@@ -65,7 +66,19 @@ TensorList expand(const ExpandContext& ctx) {
   return outputs;
 }
 
-void samples(Samples& s) { s.bad({arg::fixed(Tensor::sequence({Tensor::ones({2})}))}, {}, "body"); }
+void samples(Samples& s) {
+  const Attr body = control::SampleBody::attr(
+      "body", 2, 1, [](std::span<const TensorType> in) { return std::vector<TensorType>{in[0]}; },
+      [](const TensorList& x) -> TensorList { return {x[0] * x[1]}; });
+  const Arg two = arg::fixed(Tensor::sequence({Tensor::ones({2}), Tensor::full({3, 2}, 2)}));
+  s.add({two, arg::typed({2}, DType::f32)}, {body});
+  s.add({two, two}, {body});
+  s.add({two, arg::typed({2}, DType::f32)}, {body, {"captures", 1}});
+  s.bad({two}, {}, "body");
+  s.bad({two}, {body}, "the body takes 2 inputs, but 1 come in");
+  s.bad({two, arg::fixed(Tensor::sequence({Tensor::ones({2})}))}, {body},
+        "input 1 has 1 elements, but the first has 2");
+}
 
 }  // namespace
 
