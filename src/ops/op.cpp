@@ -2,6 +2,7 @@
 #include "ops/op.h"
 
 #include <array>
+#include <unordered_map>
 
 #include "base/text.h"
 #include "ops/catalog.h"
@@ -128,11 +129,18 @@ void check_attrs(const OpDef& op, const Attrs& attrs) {
 namespace op {
 
 const OpDef* find(std::string_view name, std::string_view domain) {
+  // Import asks several times a node.
+  static const std::unordered_multimap<std::string_view, const OpDef*> by_name = [] {
+    std::unordered_multimap<std::string_view, const OpDef*> map;
+    for (const OpDef* def : all()) map.emplace(def->name, def);
+    return map;
+  }();
   if (domain == "ai.onnx") domain = "";
-  for (const OpDef* def : all())
-    if (def->name == name &&
-        (def->onnx.since ? def->onnx.domain : std::string_view("ai.tenon")) == domain)
-      return def;
+  const auto [begin, end] = by_name.equal_range(name);
+  for (auto at = begin; at != end; ++at) {
+    const OnnxForm& onnx = at->second->onnx;
+    if ((onnx.since ? onnx.domain : std::string_view("ai.tenon")) == domain) return at->second;
+  }
   return nullptr;
 }
 
