@@ -1,15 +1,15 @@
-// tenon ops: the operators, and all about one.
+// tenon ops: the operators, what is covered, and all about one.
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "base/table.h"
-#include "base/text.h"
 #include "cli/catalog.h"
+#include "cli/op_facts.h"
+#include "cli/ops_coverage.h"
+#include "cli/ops_show.h"
 #include "cli/verb.h"
 #include "ops/catalog.h"
-#include "runtime/dispatch.h"
-#include "runtime/kernel.h"
 
 namespace tenon::cli {
 
@@ -18,120 +18,14 @@ namespace {
 constexpr std::string_view kExamples =
     "  tenon ops\n"
     "  tenon ops show Conv\n"
+    "  tenon ops show com.microsoft.Gelu\n"
+    "  tenon ops --coverage\n"
     "  tenon ops --markdown > docs/ops.md\n";
 
 struct Options {
   std::string action, name;
-  bool markdown = false;
+  bool markdown = false, coverage = false;
 };
-
-std::string domain_of(const OpDef& op) {
-  if (op.onnx.since == 0) return "ai.tenon";
-  return op.onnx.domain.empty() ? "ai.onnx" : std::string(op.onnx.domain);
-}
-
-// "1, 6, 13": the opsets whose form differs, the canonical one last.
-std::string versions(const OpDef& op) {
-  if (op.onnx.since == 0) return "-";
-  std::vector<std::string> list;
-  for (const auto& older : op.onnx.older) list.push_back(std::to_string(older.since));
-  list.push_back(std::to_string(op.onnx.since));
-  return text::join(list, ", ");
-}
-
-std::string gradient(const OpDef& op) {
-  if (op.grad.expansion) return "through its expansion";
-  return op.grad.fn ? "yes" : "no: " + std::string(op.grad.reason);
-}
-
-std::vector<std::string> kernel_names(const OpDef& op, Backend backend) {
-  std::vector<std::string> names;
-  for (const KernelEntry* entry : kernels_of(op, backend)) names.emplace_back(entry->name);
-  return names;
-}
-
-std::string_view text_of(AttrType type) {
-  constexpr std::string_view names[] = {"int",    "float",   "string", "ints",
-                                        "floats", "strings", "tensor", "graph"};
-  return names[static_cast<size_t>(type)];
-}
-
-std::string default_of(const AttrSpec& spec) {
-  if (spec.required) return "required";
-  if (!spec.has_default) return "optional";
-  if (spec.type == AttrType::f) return fmt::format("default {}", spec.f);
-  if (spec.type == AttrType::s) return fmt::format("default \"{}\"", spec.s);
-  return fmt::format("default {}", spec.i);
-}
-
-Json to_json(const OpDef& op) {
-  const auto ports = [&](const auto& list) {
-    Json json = Json::array();
-    for (const Port& port : list) {
-      constexpr std::string_view arities[] = {"single", "optional", "variadic"};
-      json.push_back({{"name", port.name},
-                      {"types", op.find_type(port.type_var)->set.str()},
-                      {"arity", arities[static_cast<size_t>(port.arity)]}});
-    }
-    return json;
-  };
-  Json attrs = Json::array();
-  for (const AttrSpec& spec : op.attrs)
-    attrs.push_back(
-        {{"name", spec.name}, {"type", text_of(spec.type)}, {"default", default_of(spec)}});
-  return {{"name", op.name},
-          {"domain", domain_of(op)},
-          {"doc", op.doc},
-          {"onnx_versions", versions(op)},
-          {"inputs", ports(op.inputs)},
-          {"outputs", ports(op.outputs)},
-          {"attributes", attrs},
-          {"gradient", gradient(op)},
-          {"expansion", op.expand.fn != nullptr},
-          {"cpu_kernels", kernel_names(op, Backend::cpu)},
-          {"reference_kernels", kernel_names(op, Backend::reference)}};
-}
-
-void print_port(std::string_view what, const OpDef& op, const Port& port) {
-  constexpr std::string_view arities[] = {"", ", optional", ", any number"};
-  std::printf("  %-9s %-18s %s%s%s\n", std::string(what).c_str(), std::string(port.name).c_str(),
-              op.find_type(port.type_var)->set.str().c_str(),
-              std::string(arities[static_cast<size_t>(port.arity)]).c_str(),
-              port.value ? ", decides the shape" : "");
-}
-
-int show(const std::string& name, bool json) {
-  const OpDef* found = nullptr;
-  std::vector<std::string_view> known;
-  for (const OpDef* op : op::all()) {
-    known.push_back(op->name);
-    if (op->name == name) found = op;
-  }
-  const std::string near = text::did_you_mean(name, known);
-  TENON_CHECK(found, usage, "ops show: there is no operator {}; {}", name,
-              near.empty() ? "`tenon ops` lists them" : fmt::format("did you mean {}?", near));
-  if (json) {
-    print_json(to_json(*found));
-    return 0;
-  }
-  const OpDef& op = *found;
-  std::printf("%s (%s, opsets %s)\n  %s\n\n", name.c_str(), domain_of(op).c_str(),
-              versions(op).c_str(), std::string(op.doc).c_str());
-  for (const Port& port : op.inputs) print_port("input", op, port);
-  for (const AttrSpec& spec : op.attrs)
-    std::printf("  attribute %-18s %s, %s%s\n", std::string(spec.name).c_str(),
-                std::string(text_of(spec.type)).c_str(), default_of(spec).c_str(),
-                spec.choices.empty()
-                    ? ""
-                    : (", one of " + text::join(text::split(spec.choices, '|'), ", ")).c_str());
-  for (const Port& port : op.outputs) print_port("output", op, port);
-  std::printf("\n  gradient  %s\n  expansion %s\n", gradient(op).c_str(),
-              op.expand.fn ? "yes" : "none: a primitive");
-  std::printf("  cpu       %s\n  reference %s\n",
-              text::join(kernel_names(op, Backend::cpu), ", ").c_str(),
-              text::join(kernel_names(op, Backend::reference), ", ").c_str());
-  return 0;
-}
 
 void print_markdown() {
   std::printf(
@@ -144,46 +38,72 @@ void print_markdown() {
       "|\n|---|---|---|---|---|---|\n");
   for (const OpDef* op : op::all())
     std::printf("| %s | %s | %s | %s | %zu | %s |\n", std::string(op->name).c_str(),
-                domain_of(*op).c_str(), versions(*op).c_str(),
-                op->grad.fn || op->grad.expansion ? "yes" : "no",
+                domain_of(*op).c_str(), versions_of(*op).c_str(), has_gradient(*op) ? "yes" : "no",
                 kernel_names(*op, Backend::cpu).size(), std::string(op->doc).c_str());
 }
 
-int list(const Options& options, bool json) {
-  if (options.action == "show") {
-    TENON_CHECK(!options.name.empty(), usage,
-                "ops show: name an operator, as in `tenon ops show Conv`");
-    return show(options.name, json);
-  }
-  TENON_CHECK(options.action.empty(), usage,
-              "ops: unknown word '{}'; write `tenon ops` or `tenon ops show NAME`", options.action);
-  if (options.markdown) {
-    print_markdown();
-    return 0;
-  }
-  if (json) {
-    Json all = Json::array();
-    for (const OpDef* op : op::all()) all.push_back(to_json(*op));
-    print_json(all);
-    return 0;
-  }
+void print_table() {
   Table table({"operator", "domain", "versions", "gradient", "cpu", "reference", "what it does"});
   for (const OpDef* op : op::all())
-    table.row({std::string(op->name), domain_of(*op), versions(*op),
-               op->grad.fn || op->grad.expansion ? "yes" : "no",
+    table.row({std::string(op->name), domain_of(*op), versions_of(*op),
+               has_gradient(*op) ? "yes" : "no",
                kernel_names(*op, Backend::cpu).empty() ? "-" : "yes",
                kernel_names(*op, Backend::reference).empty() ? "-" : "yes", std::string(op->doc)});
   table.print();
   std::printf("\n%zu operators\n", op::all().size());
-  return 0;
+}
+
+void show(const Options& options, bool json) {
+  TENON_CHECK(!options.name.empty(), usage,
+              "ops show: name an operator, as in `tenon ops show Conv`");
+  TENON_CHECK(!options.markdown && !options.coverage, usage,
+              "ops show: --markdown and --coverage are for all operators; leave them out");
+  const OpDef& op = find_op(options.name, "ops show");
+  if (json)
+    print_json(op_json_with_calls(op));
+  else
+    print_op(op);
+}
+
+void list(const Options& options, bool json) {
+  TENON_CHECK(!json || !options.markdown, usage,
+              "ops: --json and --markdown exclude each other; give one");
+  if (options.coverage) {
+    if (json)
+      print_json(coverage_json());
+    else if (options.markdown)
+      print_coverage_markdown();
+    else
+      print_coverage_table();
+  } else if (options.markdown) {
+    print_markdown();
+  } else if (json) {
+    Json all = Json::array();
+    for (const OpDef* op : op::all()) all.push_back(op_json(*op));
+    print_json(all);
+  } else {
+    print_table();
+  }
 }
 
 Run define(CLI::App& app, const Globals& globals) {
   auto options = std::make_shared<Options>();
   app.add_option("action", options->action, "`show` explains one operator");
-  app.add_option("name", options->name, "The operator for `show`");
+  app.add_option("name", options->name, "The operator for `show`: Conv, com.microsoft.Gelu");
+  app.add_flag("--coverage", options->coverage,
+               "What each operator has: kernels, gradient, ONNX versions, and the types that run "
+               "fast, found out by its samples");
   app.add_flag("--markdown", options->markdown, "The table as Markdown (docs/ops.md)");
-  return [options, &globals] { return list(*options, globals.json); };
+  return [options, &globals] {
+    TENON_CHECK(options->action.empty() || options->action == "show", usage,
+                "ops: unknown word '{}'; write `tenon ops` or `tenon ops show NAME`",
+                options->action);
+    if (options->action == "show")
+      show(*options, globals.json);
+    else
+      list(*options, globals.json);
+    return 0;
+  };
 }
 
 }  // namespace
