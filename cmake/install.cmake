@@ -19,7 +19,8 @@ endif()
 install(DIRECTORY "${PROJECT_SOURCE_DIR}/src/" "${PROJECT_BINARY_DIR}/gen/"
   DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/tenon"
   FILES_MATCHING PATTERN "*.h"
-  PATTERN "src/cli" EXCLUDE PATTERN "gen/cli" EXCLUDE PATTERN "kernels" EXCLUDE PATTERN "testing.h" EXCLUDE)
+  PATTERN "src/cli" EXCLUDE PATTERN "gen/cli" EXCLUDE PATTERN "kernels" EXCLUDE PATTERN "testing.h" EXCLUDE
+  PATTERN "yaml_tree.h" EXCLUDE)
 
 install(EXPORT TenonTargets NAMESPACE Tenon:: DESTINATION "${package_dir}")
 configure_package_config_file(cmake/TenonConfig.cmake.in "${PROJECT_BINARY_DIR}/TenonConfig.cmake"

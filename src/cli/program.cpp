@@ -1,9 +1,11 @@
 // The program around its verbs: global options, help, errors and exit codes.
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/progress.h"
 #include "base/terminal.h"
@@ -92,15 +94,30 @@ void print_choices() {
   }
 }
 
+// Fails as writing the file at the end would, before the work is done. Pipes and devices are not
+// opened to try.
+void check_writable(const std::string& path) {
+  std::error_code error;
+  const auto status = std::filesystem::status(path, error);
+  if (!std::filesystem::exists(status) || std::filesystem::is_regular_file(status) ||
+      std::filesystem::is_directory(status))
+    const AtomicFile probe(path);
+}
+
 int run_verb(const Settings& settings, const Run& run) {
-  if (settings.threads > 0) set_thread_count(settings.threads);
+  // Also where nothing is asked for: libraries with loops of their own must hear of the container's
+  // share of the machine.
+  set_thread_count(settings.threads > 0 ? settings.threads : thread_count());
   if (settings.quiet) {
     set_log_level(LogLevel::error);
     set_progress_mode(ProgressMode::quiet);
   }
   const BackendScope backend(backend_of(settings.backend));
   set_explain(settings.explain);
-  if (!settings.trace.empty()) trace::start();
+  if (!settings.trace.empty()) {
+    check_writable(settings.trace);
+    trace::start();
+  }
   const int code = run();
   if (settings.explain) print_choices();
   if (!settings.trace.empty()) {

@@ -1,6 +1,8 @@
 // Recipes, fitting, resuming and what runs leave behind, on small made-up data.
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
+#include <csignal>
 #include <cstring>
 
 #include "base/error.h"
@@ -82,6 +84,31 @@ class StopAt final : public Callback {
   Cancellation flag_;
 };
 
+// From a step on, no file may become larger than so many bytes: as on a disk that is full, writes
+// fail half way.
+class LimitFilesAt final : public Callback {
+ public:
+  LimitFilesAt(int64_t step, rlim_t bytes) : step_(step), bytes_(bytes) {
+    ::getrlimit(RLIMIT_FSIZE, &before_);
+    handler_ = std::signal(SIGXFSZ, SIG_IGN);  // the write is to fail, not the process
+  }
+  ~LimitFilesAt() override {
+    ::setrlimit(RLIMIT_FSIZE, &before_);
+    std::signal(SIGXFSZ, handler_);
+  }
+  void on_step(const StepReport& report) override {
+    if (report.step != step_) return;
+    const rlimit limited{bytes_, before_.rlim_max};
+    ::setrlimit(RLIMIT_FSIZE, &limited);
+  }
+
+ private:
+  int64_t step_;
+  rlim_t bytes_;
+  rlimit before_{};
+  void (*handler_)(int) = nullptr;
+};
+
 struct Training {
   Net model;
   nn::Adam optimizer{model, {.lr = 0.02}};
@@ -102,6 +129,23 @@ TEST(Fit, Learns) {
   EXPECT_EQ(history.back().step, 8 * 12);
   EXPECT_LT(*history.back().find("train_loss"), *history.front().find("train_loss"));
   EXPECT_GT(*history.back().find("validation_accuracy"), 0.9);
+}
+
+TEST(Fit, KeepsTheLastCheckpointWhenTheNextCannotBeWritten) {
+  const TempDirectory folder;
+  manual_seed(5);
+  Training run;
+  run.options.checkpoint.folder = folder.path();
+  run.options.callbacks = {std::make_shared<LimitFilesAt>(13, 512)};  // in the second epoch
+  const std::string message =
+      failure([&] { fit(run.model, cross_entropy, run.optimizer, run.loader, run.options); });
+  run.options.callbacks.clear();
+  EXPECT_TRUE(message.starts_with("resource: ")) << message;
+  EXPECT_NE(message.find(".safetensors: cannot write: File too large"), std::string::npos)
+      << message;
+  EXPECT_EQ(load_checkpoint(folder / "last.safetensors").state->epoch, 1);
+  for (const std::string& file : list_files(folder.path()))
+    EXPECT_TRUE(file.ends_with(".safetensors")) << file;
 }
 
 // Interrupted in the middle of the second epoch and resumed in fresh objects: not a bit differs.
