@@ -42,7 +42,7 @@ void check_inputs(const Graph& graph, const TensorList& inputs, std::string_view
     if (is_container(given.dtype)) {
       fits = fits && (!given.element || !wanted.type.element ||
                       given.element->dtype == wanted.type.element->dtype);
-    } else if (wanted.type.ranked) {
+    } else if (wanted.type.ranked && !inputs[i].is_symbolic()) {
       fits = fits && given.dims.size() == wanted.type.dims.size();
       for (size_t d = 0; fits && d < given.dims.size(); ++d) {
         const Dim& dim = wanted.type.dims[d];

@@ -69,6 +69,29 @@ DType only_type(TypeSet set) {
   return static_cast<DType>(std::countr_zero(set.bits));
 }
 
+// The types of outputs that only the operator's rule knows (Cast's), for inputs of unknown rank:
+// the rule is asked for the first rank it accepts, as no operator's types depend on ranks.
+void find_types(const OpDef& op, const Attrs& attrs, std::span<const TensorType> inputs,
+                std::span<TensorType> outputs) {
+  for (size_t rank = 0; rank <= 5; ++rank) {
+    std::vector<TensorType> guesses(inputs.begin(), inputs.end());
+    for (TensorType& guess : guesses) {
+      if (guess.ranked) continue;
+      guess.ranked = true;
+      guess.dims.assign(rank, Dim::unknown());
+    }
+    InferContext ctx(op, attrs, guesses, outputs.size());
+    for (size_t i = 0; i < outputs.size(); ++i) ctx.outputs()[i].dtype = outputs[i].dtype;
+    try {
+      op.infer(ctx);
+    } catch (const Error&) {
+      continue;
+    }
+    for (size_t i = 0; i < outputs.size(); ++i) outputs[i].dtype = ctx.outputs()[i].dtype;
+    return;
+  }
+}
+
 }  // namespace
 
 TensorType TensorType::of(const Tensor& tensor, bool with_contents) {
@@ -110,7 +133,8 @@ TensorType TensorType::optional_of(TensorType element) {
 std::string TensorType::str() const {
   if (dtype == DType::undefined) return "nothing";
   if (is_container(dtype))
-    return element ? fmt::format("{} of {}", name(dtype), element->str()) : std::string(name(dtype));
+    return element ? fmt::format("{} of {}", name(dtype), element->str())
+                   : std::string(name(dtype));
   return fmt::format("{}{}", name(dtype), ranked ? tenon::str(dims) : "[...]");
 }
 
@@ -180,10 +204,13 @@ std::vector<TensorType> infer(const OpDef& op, const Attrs& attrs,
   }
   const bool ranked =
       std::all_of(inputs.begin(), inputs.end(), [](const TensorType& t) { return t.ranked; });
-  if (ranked) {
+  if (ranked || op.structural) {
     op.infer(ctx);
   } else {
     for (TensorType& out : ctx.outputs()) out.ranked = false;
+    if (std::ranges::any_of(ctx.outputs(),
+                            [](const TensorType& t) { return t.dtype == DType::undefined; }))
+      find_types(op, attrs, inputs, ctx.outputs());
   }
   return std::move(ctx.outputs());
 }

@@ -1,14 +1,12 @@
 // Reading data sets, running models, comparing.
 #include "formats/onnx/backend_tests.h"
 
-#include <onnx/onnx_pb.h>
-
 #include <algorithm>
 #include <cmath>
 
 #include "base/file.h"
 #include "formats/onnx/import.h"
-#include "formats/onnx/tensors.h"
+#include "formats/onnx/values.h"
 #include "graph/interpreter.h"
 
 namespace tenon::formats {
@@ -53,27 +51,25 @@ std::optional<std::string> compare_complex(const Tensor& got, const Tensor& expe
   return std::nullopt;
 }
 
-Tensor read_pb(const std::string& path) {
-  const std::string bytes = read_file(path);
-  ::onnx::TensorProto proto;
-  TENON_CHECK(proto.ParseFromString(bytes), data, "{}: this is no TensorProto; the file is damaged",
-              path);
-  ExternalData none;
-  return read_tensor(proto, none, path);
-}
-
-TensorList read_all(const std::string& folder, std::string_view stem) {
+// Files of values that a graph names: inputs or outputs.
+TensorList read_all(const std::string& folder, std::string_view stem, const graph::Graph& graph,
+                    const std::vector<graph::ValueId>& ids) {
   TensorList list;
-  while (true) {
+  for (graph::ValueId id : ids) {
     const std::string path = fmt::format("{}/{}_{}.pb", folder, stem, list.size());
-    if (!exists(path)) return list;
-    list.push_back(read_pb(path));
+    if (!exists(path)) break;
+    list.push_back(read_value(read_file(path), graph.value(id).type.dtype, path));
   }
+  TENON_CHECK(!exists(fmt::format("{}/{}_{}.pb", folder, stem, list.size())), data,
+              "{}: it has more than {} {}s, but the model has {}", folder, list.size(), stem,
+              ids.size());
+  return list;
 }
 
 std::optional<std::string> run_data_set(const graph::Graph& graph, const std::string& folder,
                                         const Tolerance& tolerance, const RunGraph& run) {
-  const TensorList inputs = read_all(folder, "input"), expected = read_all(folder, "output");
+  const TensorList inputs = read_all(folder, "input", graph, graph.inputs);
+  const TensorList expected = read_all(folder, "output", graph, graph.outputs);
   TENON_CHECK(expected.size() == graph.outputs.size(), data,
               "{}: it has {} outputs, but the model has {}", folder, expected.size(),
               graph.outputs.size());
@@ -94,6 +90,13 @@ std::optional<std::string> difference(const Tensor& got, const Tensor& expected,
   if (got.dtype() != expected.dtype() || got.shape() != expected.shape())
     return fmt::format("{}{} instead of {}{}", name(got.dtype()), got.shape().str(),
                        name(expected.dtype()), expected.shape().str());
+  if (is_container(got.dtype())) {
+    const auto a = got.elements(), b = expected.elements();
+    for (size_t i = 0; i < a.size(); ++i)
+      if (const auto why = difference(a[i], b[i], tolerance))
+        return fmt::format("element {}: {}", i, *why);
+    return std::nullopt;
+  }
   if (got.dtype() == DType::string) return compare<std::string>(got, expected, std::equal_to<>());
   if (got.dtype() == DType::c64 || got.dtype() == DType::c128)
     return compare_complex(got, expected, tolerance);

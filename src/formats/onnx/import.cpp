@@ -22,7 +22,10 @@
 #include "formats/onnx/model_file.h"
 #include "formats/onnx/node_order.h"
 #include "formats/onnx/operators.h"
+#include "formats/onnx/scope.h"
+#include "formats/onnx/subgraphs.h"
 #include "formats/onnx/tensors.h"
+#include "formats/onnx/types.h"
 #include "graph/capture.h"
 #include "ops/onnx_node.h"
 #include "runtime/dispatch.h"
@@ -33,13 +36,6 @@ namespace {
 
 constexpr int kMaxFunctionDepth = 32;
 constexpr int64_t kMaxNodes = 4'000'000;  // functions written out
-
-// Names of one graph or function body, and the attributes of the call that a body belongs to.
-struct Scope {
-  std::unordered_map<std::string, Tensor> values;
-  const FunctionCall* call = nullptr;
-  std::string where;  // "model.onnx", "function Attention (node a of model.onnx)"
-};
 
 class Importer {
  public:
@@ -65,23 +61,12 @@ class Importer {
           label_, opset, newest_opset());
     refuse_unknown_operators(model_, functions_, label_);
 
-    recorder_ = graph::Recorder::create(proto.name().empty() ? label_ : proto.name());
-    Scope scope;
-    scope.where = label_;
-    add_initializers(scope);
+    Recording recording{graph::Recorder::create(proto.name().empty() ? label_ : proto.name()), {}};
+    Scope scope(recording, label_);
+    add_initializers(scope, *model_.mutable_graph());
     add_inputs(scope);
     import_nodes(proto.node(), scope);
-
-    TensorList outputs;
-    std::vector<std::string> names;
-    for (const auto& output : proto.output()) {
-      TENON_CHECK(std::ranges::find(names, output.name()) == names.end(), data,
-                  "{}: two outputs are named {}; names must differ", label_,
-                  text::quoted(output.name()));
-      outputs.push_back(find(scope, output.name(), "the list of outputs"));
-      names.push_back(output.name());
-    }
-    return recorder_->finish(outputs, names);
+    return finish(scope, proto);
   }
 
  private:
@@ -91,59 +76,58 @@ class Importer {
     });
   }
 
+  static graph::Graph finish(Scope& scope, const ::onnx::GraphProto& proto) {
+    TensorList outputs;
+    std::vector<std::string> names;
+    for (const auto& output : proto.output()) {
+      TENON_CHECK(std::ranges::find(names, output.name()) == names.end(), data,
+                  "{}: two outputs are named {}; names must differ", scope.where(),
+                  text::quoted(output.name()));
+      outputs.push_back(scope.find(output.name(), "the list of outputs"));
+      names.push_back(output.name());
+    }
+    return scope.recorder().finish(outputs, names);
+  }
+
   // -- Values --------------------------------------------------------------------------------
-  const Tensor& find(const Scope& scope, const std::string& name, std::string_view reader) const {
-    const auto found = scope.values.find(name);
-    if (found != scope.values.end()) return found->second;
-    std::vector<std::string_view> names;
-    for (const auto& [known, tensor] : scope.values) names.push_back(known);
-    std::ranges::sort(names);
-    const std::string near = text::did_you_mean(name, names);
-    fail(
-        ErrorKind::data, "{} of {} reads {}, which nothing makes; {}", reader, scope.where,
-        text::quoted(name),
-        near.empty() ? "the file is damaged" : fmt::format("did you mean {}?", text::quoted(near)));
-  }
-
-  // Lets a value of the graph have the file's name, unless it has one from the file already.
-  void name_value(const Tensor& tensor, const std::string& name) {
-    const graph::ValueId id = recorder_->value_of(tensor, name);
-    if (named_.insert(id).second) recorder_->graph().rename(id, name);
-  }
-
   void add_initializer(Scope& scope, const std::string& name, Tensor tensor,
                        const std::unordered_set<std::string>& fixed) {
-    TENON_CHECK(!name.empty(), data, "{}: an initialiser has no name; the file is damaged", label_);
-    if (options_.trainable && is_float(tensor.dtype()) && !fixed.contains(name)) {
+    TENON_CHECK(!name.empty(), data, "{}: an initialiser has no name; the file is damaged",
+                scope.where());
+    // Subgraphs keep theirs as constants: what is trained must have one place.
+    if (options_.trainable && !scope.outer && is_float(tensor.dtype()) && !fixed.contains(name)) {
       // As a symbolic tensor, so that what is computed from it is recorded and follows its
       // training.
-      const graph::ValueId id = recorder_->graph().add_constant(name, std::move(tensor), true);
-      named_.insert(id);
-      tensor = recorder_->tensor_of(id);
+      const graph::ValueId id =
+          scope.recorder().graph().add_constant(name, std::move(tensor), true);
+      scope.recording().named.insert(id);
+      tensor = scope.recorder().tensor_of(id);
     } else {
-      name_value(tensor, name);
+      scope.name_value(tensor, name);
     }
-    TENON_CHECK(scope.values.emplace(name, std::move(tensor)).second, data,
-                "{}: two initialisers are named {}; the file is damaged", label_,
+    TENON_CHECK(scope.add(name, std::move(tensor)), data,
+                "{}: two initialisers are named {}; the file is damaged", scope.where(),
                 text::quoted(name));
   }
 
-  void add_initializers(Scope& scope) {
-    ::onnx::GraphProto& proto = *model_.mutable_graph();
-    const std::unordered_set<std::string> fixed =
-        options_.trainable ? fixed_initializers(model_) : std::unordered_set<std::string>();
+  // Of the model's own graph the raw bytes are given back as they are read: large models are held
+  // once. Subgraphs may be read twice.
+  void add_initializers(Scope& scope, ::onnx::GraphProto& proto) {
+    const bool inner = scope.outer != nullptr;
+    const std::unordered_set<std::string> fixed = options_.trainable && !inner
+                                                      ? fixed_initializers(model_)
+                                                      : std::unordered_set<std::string>();
     for (::onnx::TensorProto& initializer : *proto.mutable_initializer()) {
       const std::string where =
-          fmt::format("initialiser {} of {}", text::quoted(initializer.name()), label_);
+          fmt::format("initialiser {} of {}", text::quoted(initializer.name()), scope.where());
       add_initializer(scope, initializer.name(),
                       read_tensor(initializer, external_, where, options_.trainable), fixed);
-      // Copied by now: large models are held once.
-      if (initializer.has_raw_data()) delete initializer.release_raw_data();
+      if (!inner && initializer.has_raw_data()) delete initializer.release_raw_data();
     }
     for (const auto& sparse : proto.sparse_initializer()) {
       const std::string& name = sparse.values().name();
       const std::string where =
-          fmt::format("sparse initialiser {} of {}", text::quoted(name), label_);
+          fmt::format("sparse initialiser {} of {}", text::quoted(name), scope.where());
       add_initializer(scope, name, read_sparse_tensor(sparse, external_, where), fixed);
     }
   }
@@ -155,53 +139,15 @@ class Importer {
       TENON_CHECK(!input.name().empty() && seen.insert(input.name()).second, data,
                   "{}: the name is {}; each input needs a name of its own", where,
                   input.name().empty() ? "empty" : "taken");
-      if (scope.values.contains(input.name())) continue;  // an initialiser gives its value
-      const ::onnx::TypeProto& type = input.type();
-      TENON_CHECK(type.value_case() == ::onnx::TypeProto::kTensorType, unsupported,
-                  "{}: it is of kind {}; Tenon takes tensors", where, kind_of_type(type));
-      TensorType known;
-      known.dtype = dtype_of_file(type.tensor_type().elem_type(), where);
-      known.ranked = type.tensor_type().has_shape();
-      known.dims =
-          known.ranked ? read_dims(type.tensor_type().shape(), input.name(), where) : Dims();
-      Tensor tensor = recorder_->input(input.name(), known);
-      named_.insert(recorder_->value_of(tensor));
-      scope.values.emplace(input.name(), std::move(tensor));
+      if (scope.has(input.name())) continue;  // an initialiser gives its value
+      add_input(scope, input.name(), read_type(input.type(), input.name(), where, options_.sizes));
     }
   }
 
-  // Unnamed axes get a symbol each, "<input>.<axis>", so that a run can say what they were.
-  Dims read_dims(const ::onnx::TensorShapeProto& shape, const std::string& input,
-                 std::string_view where) const {
-    TENON_CHECK(static_cast<size_t>(shape.dim_size()) <= kMaxRank, unsupported,
-                "{}: it has {} axes; Tenon takes {} at most", where, shape.dim_size(), kMaxRank);
-    Dims dims;
-    for (int axis = 0; axis < shape.dim_size(); ++axis) {
-      const auto& dim = shape.dim(axis);
-      if (dim.has_dim_value() && dim.dim_value() >= 0) {
-        dims.emplace_back(dim.dim_value());
-        continue;
-      }
-      Dim size = dim.dim_param().empty() ? Dim() : named_size(dim.dim_param());
-      if (size.is_const()) size = Dim::symbol(fmt::format("{}.{}", input, axis));
-      if (const auto given = size.eval(options_.sizes)) size = Dim(*given);
-      dims.push_back(std::move(size));
-    }
-    return dims;
-  }
-
-  // A dim_param: what export wrote ("2*seq+1"), or any text at all, which is a name then. 0 for the
-  // texts by which exporters say that they know nothing, which must not tie axes together.
-  static Dim named_size(const std::string& text) {
-    for (std::string_view nothing : {"?", "-1", "None", "none", "unk", "unknown"})
-      if (text == nothing) return 0;
-    try {
-      const Dim dim = Dim::parse(text);
-      if (!dim.is_const() && !dim.is_unknown()) return dim;
-    } catch (const Error&) {
-      // No formula: a name.
-    }
-    return Dim::symbol(text);
+  static void add_input(Scope& scope, const std::string& name, TensorType type) {
+    Tensor tensor = scope.recorder().input(name, std::move(type));
+    scope.recording().named.insert(scope.recorder().value_of(tensor));
+    scope.add(name, std::move(tensor));
   }
 
   // -- Nodes ---------------------------------------------------------------------------------
@@ -210,8 +156,8 @@ class Importer {
     count_ += nodes.size();
     TENON_CHECK(count_ <= kMaxNodes, unsupported,
                 "{}: more than {} nodes when its functions are written out", label_, kMaxNodes);
-    const auto known = [&](const std::string& name) { return scope.values.contains(name); };
-    for (int index : order_nodes(nodes, known, scope.where))
+    const auto known = [&](const std::string& name) { return scope.has(name); };
+    for (int index : order_nodes(nodes, known, scope.where()))
       import_node(nodes[index], index, scope);
   }
 
@@ -226,9 +172,9 @@ class Importer {
       if (!proto.output(i).empty()) node.output_count = static_cast<size_t>(i) + 1;
     if (!node.output_count) return;  // nobody can read it
 
-    const std::string where = fmt::format("node {} of {}", label, scope.where);
+    const std::string where = fmt::format("node {} of {}", label, scope.where());
     for (const std::string& input : proto.input())
-      node.inputs.push_back(input.empty() ? Tensor() : find(scope, input, "node " + label));
+      node.inputs.push_back(input.empty() ? Tensor() : scope.find(input, "node " + label));
     while (!node.inputs.empty() && !node.inputs.back().defined()) node.inputs.pop_back();
 
     TensorList outputs;
@@ -237,9 +183,12 @@ class Importer {
     } else {
       node.opset = opset_in(scope, node.domain);
       node.attrs = read_attributes(proto, scope, where);
+      const bool holds_graphs = std::ranges::any_of(
+          proto.attribute(), [](const auto& attribute) { return attribute.has_g(); });
       outputs = node.op_type == "Constant" && node.domain.empty()
                     ? TensorList{read_constant(node, where)}
-                    : call_operator(node, where);
+                : holds_graphs ? call_control_flow(node, proto, scope, where)
+                               : call_operator(node, scope, where);
     }
     TENON_CHECK(outputs.size() >= node.output_count, unsupported,
                 "{}: {} outputs are used, but {} of opset {} has {} here", where, node.output_count,
@@ -248,8 +197,8 @@ class Importer {
       const std::string& name = proto.output(i);
       if (name.empty()) continue;
       Tensor& output = outputs[static_cast<size_t>(i)];
-      if (output.defined() && !scope.call) name_value(output, name);
-      scope.values.emplace(name, std::move(output));
+      if (output.defined() && scope.keeps_names) scope.name_value(output, name);
+      scope.add(name, std::move(output));
     }
   }
 
@@ -273,6 +222,7 @@ class Importer {
         value = scope.call->attribute(attribute.ref_attr_name());
         if (!value) continue;
       }
+      if (value->has_g()) continue;  // see call_control_flow
       if (value->has_sparse_tensor() && node_is_constant(proto)) {
         list.emplace_back("value", read_sparse_tensor(value->sparse_tensor(), external_, where));
       } else if (auto read = read_attribute(*value, external_, where)) {
@@ -306,26 +256,27 @@ class Importer {
     fail(ErrorKind::unsupported, "{}: a Constant that holds a graph; Tenon takes tensors", where);
   }
 
-  TensorList call_operator(OnnxNode& node, const std::string& where) {
+  TensorList call_operator(OnnxNode& node, Scope& scope, const std::string& where) {
     const OperatorForm form = form_of(node.op_type, node.domain, node.opset, where);
-    recorder_->set_origin(node.name, where);
-    const size_t before = recorder_->graph().nodes().size();
+    graph::Recorder& recorder = scope.recorder();
+    recorder.set_origin(node.name, where);
+    const size_t before = recorder.graph().nodes().size();
     TensorList outputs;
     if (!form.upgrade) {
       std::vector<const Tensor*> inputs;
       for (const Tensor& input : node.inputs) inputs.push_back(&input);
-      outputs = recorder_->record(*form.op, inputs, node.attrs, node.output_count);
+      outputs = recorder.record(*form.op, inputs, node.attrs, node.output_count);
     } else {
       // Were all inputs concrete, the upgrade would compute here, however large the result; one
       // symbolic input makes it record, and fold_constants() computes what is small.
       const auto symbolic = [](const Tensor& t) { return t.defined() && t.is_symbolic(); };
       const auto first = std::ranges::find_if(node.inputs, &Tensor::defined);
       if (first != node.inputs.end() && std::ranges::none_of(node.inputs, symbolic))
-        *first = recorder_->tensor_of(recorder_->value_of(*first));
+        *first = recorder.tensor_of(recorder.value_of(*first));
       outputs =
           with_context([&] { return "at " + where; }, [&] { return upgraded(form, node, where); });
     }
-    fold_constants(*recorder_, before, outputs);
+    fold_constants(recorder, before, outputs);
     return outputs;
   }
 
@@ -357,20 +308,128 @@ class Importer {
                 call.inputs.size(), call.output_count, function.name(), function.input_size(),
                 function.output_size());
     const FunctionCall inner(function, node, outer.call);
-    Scope scope;
+    Scope scope(outer.recording(), fmt::format("function {} ({})", function.name(), where));
     scope.call = &inner;
-    scope.where = fmt::format("function {} ({})", function.name(), where);
+    scope.keeps_names = false;
     for (int i = 0; i < function.input_size(); ++i) {
       const auto at = static_cast<size_t>(i);
-      scope.values.emplace(function.input(i), at < call.inputs.size() ? call.inputs[at] : Tensor());
+      scope.add(function.input(i), at < call.inputs.size() ? call.inputs[at] : Tensor());
     }
     ++depth_;
     import_nodes(function.node(), scope);
     --depth_;
     TensorList outputs;
     for (size_t i = 0; i < call.output_count; ++i)
-      outputs.push_back(find(scope, function.output(static_cast<int>(i)), "the list of outputs"));
+      outputs.push_back(scope.find(function.output(static_cast<int>(i)), "the list of outputs"));
     return outputs;
+  }
+
+  // -- Control flow ----------------------------------------------------------------------------
+  TensorList call_control_flow(OnnxNode& node, const ::onnx::NodeProto& proto, Scope& scope,
+                               const std::string& where) {
+    const OperatorForm form = form_of(node.op_type, node.domain, node.opset, where);
+    std::vector<TensorType> inputs;
+    for (const Tensor& input : node.inputs) inputs.push_back(scope.recorder().type_of(input));
+    const bool batched = node.op_type == "Scan" && node.domain.empty() && node.opset == 8;
+    if (batched && !inputs.empty()) {
+      inputs.erase(inputs.begin());
+      for (TensorType& type : inputs)
+        if (type.ranked && !type.dims.empty()) type.dims.pop_back();
+    }
+    const auto formal = formal_types(node.op_type, node.attrs, inputs);
+    std::vector<ImportedSubgraph> subgraphs;
+    for (const auto& attribute : proto.attribute()) {
+      const ::onnx::AttributeProto* value = &attribute;
+      if (!attribute.ref_attr_name().empty())
+        value = scope.call ? scope.call->attribute(attribute.ref_attr_name()) : nullptr;
+      if (!value || !value->has_g()) continue;
+      const std::string label = fmt::format("{} of {}", attribute.name(), where);
+      subgraphs.push_back(import_subgraph(value->g(), formal, scope, label));
+      subgraphs.back().attribute = attribute.name();
+      if (ranks_change(node.op_type, *subgraphs.back().graph,
+                       formal.size() - std::min<size_t>(formal.size(), 2))) {
+        subgraphs.back() = import_subgraph(value->g(), {}, scope, label);
+        subgraphs.back().attribute = attribute.name();
+      }
+    }
+    const std::vector<CapturedValue> captures = share_captures(subgraphs);
+    if (node.op_type == "If" && !node.inputs.empty() && !node.inputs[0].is_symbolic())
+      return take_branch(node, subgraphs, captures, where);
+
+    size_t least = 0;
+    for (const Port& port : form.op->inputs)
+      if (port.arity != Arity::variadic) ++least;
+    node.inputs.resize(std::max(node.inputs.size(), least));
+    for (const CapturedValue& capture : captures) node.inputs.push_back(capture.tensor);
+    for (const ImportedSubgraph& subgraph : subgraphs)
+      node.attrs =
+          node.attrs.with({subgraph.attribute, std::shared_ptr<const Subgraph>(subgraph.graph)});
+    if (!captures.empty() && form.op->find_attr("captures"))
+      node.attrs = node.attrs.with({"captures", static_cast<int64_t>(captures.size())});
+    if (!batched) return call_operator(node, scope, where);
+    scope.recorder().set_origin(node.name, where);
+    return scan_of_opset_8(node, scope.recorder());
+  }
+
+  // An If on a constant is the branch that is taken.
+  static TensorList take_branch(const OnnxNode& node,
+                                const std::vector<ImportedSubgraph>& subgraphs,
+                                const std::vector<CapturedValue>& captures,
+                                const std::string& where) {
+    const Tensor& condition = node.inputs[0];
+    TENON_CHECK(condition.dtype() == DType::boolean && condition.numel() == 1, data,
+                "{}: its condition is {}{}; it must be one bool", where, name(condition.dtype()),
+                condition.shape().str());
+    const std::string_view taken = condition.item<bool>() ? "then_branch" : "else_branch";
+    const auto branch = std::ranges::find(subgraphs, taken, &ImportedSubgraph::attribute);
+    TENON_CHECK(branch != subgraphs.end(), data, "{}: attribute {} is missing; the file is damaged",
+                where, taken);
+    TensorList inputs;
+    for (const CapturedValue& capture : captures) inputs.push_back(capture.tensor);
+    return branch->graph->runner()(inputs);
+  }
+
+  // `formal` says what is known of the inputs, as far as the file does not; empty: nothing.
+  ImportedSubgraph import_subgraph(const ::onnx::GraphProto& proto,
+                                   const std::vector<TensorType>& formal, Scope& outer,
+                                   const std::string& where) {
+    TENON_CHECK(depth_ < kMaxFunctionDepth, unsupported, "{}: graphs are nested more than {} deep",
+                where, kMaxFunctionDepth);
+    Recording recording{graph::Recorder::create(proto.name().empty() ? where : proto.name()), {}};
+    Scope scope(recording, where);
+    scope.outer = &outer;
+    scope.call = outer.call;
+    for (int i = 0; i < proto.input_size(); ++i) {
+      const auto& input = proto.input(i);
+      const std::string label = fmt::format("input {} of {}", text::quoted(input.name()), where);
+      TENON_CHECK(!input.name().empty() && !scope.has(input.name()), data,
+                  "{}: the name is {}; each input needs a name of its own", label,
+                  input.name().empty() ? "empty" : "taken");
+      TensorType type;
+      type.ranked = false;
+      if (input.type().value_case() != ::onnx::TypeProto::VALUE_NOT_SET)
+        type = read_type(input.type(), {}, label);
+      if (static_cast<size_t>(i) < formal.size()) {
+        const TensorType& guess = formal[static_cast<size_t>(i)];
+        if (type.dtype == DType::undefined || (!type.ranked && guess.dtype == type.dtype) ||
+            (is_container(type.dtype) && !type.element && guess.dtype == type.dtype))
+          type = guess;
+      }
+      TENON_CHECK(type.dtype != DType::undefined, unsupported,
+                  "{}: its type is not given; write it into the file", label);
+      add_input(scope, input.name(), std::move(type));
+    }
+    // Read only, as `inner` of add_initializers says.
+    add_initializers(scope, const_cast<::onnx::GraphProto&>(proto));
+    ++depth_;
+    import_nodes(proto.node(), scope);
+    --depth_;
+    TENON_CHECK(proto.output_size() > 0, data, "{}: the graph has no outputs; name at least one",
+                where);
+    ImportedSubgraph imported;
+    imported.graph = std::make_shared<graph::Graph>(finish(scope, proto));
+    imported.captures = std::move(scope.captures);
+    return imported;
   }
 
   ::onnx::ModelProto& model_;
@@ -378,8 +437,6 @@ class Importer {
   const ImportOptions& options_;
   ExternalData external_;
   const Functions functions_;
-  std::shared_ptr<graph::Recorder> recorder_;
-  std::unordered_set<graph::ValueId> named_;
   int64_t count_ = 0;
   int depth_ = 0;
 };

@@ -4,12 +4,14 @@
 #include <onnx/onnx_pb.h>
 
 #include <algorithm>
+#include <functional>
 
 #include "base/text.h"
 #include "formats/onnx/functions.h"
 #include "formats/onnx/model_file.h"
 #include "formats/onnx/node_order.h"
 #include "formats/onnx/tensors.h"
+#include "formats/onnx/types.h"
 #include "ops/onnx_node.h"
 
 namespace tenon::formats {
@@ -49,13 +51,16 @@ class Obstacles {
     if (std::ranges::find(list, what) == list.end()) list.push_back(std::move(what));
   }
   void add_type(int data_type) {
-    if (data_type >= kDTypeCount) add("element type " + data_type_name(data_type));
+    if (data_type >= kTensorTypeCount) add("element type " + data_type_name(data_type));
   }
   void add_type(const ::onnx::TypeProto& type) {
-    if (type.value_case() == ::onnx::TypeProto::kTensorType) {
-      add_type(type.tensor_type().elem_type());
-    } else if (type.value_case() != ::onnx::TypeProto::VALUE_NOT_SET) {
-      add(std::string(kind_of_type(type)) + " values");
+    switch (type.value_case()) {
+      case ::onnx::TypeProto::kTensorType: return add_type(type.tensor_type().elem_type());
+      case ::onnx::TypeProto::kSequenceType: return add_type(type.sequence_type().elem_type());
+      case ::onnx::TypeProto::kOptionalType: return add_type(type.optional_type().elem_type());
+      case ::onnx::TypeProto::kMapType:
+      case ::onnx::TypeProto::VALUE_NOT_SET: return;
+      default: add(std::string(kind_of_type(type)) + " values");
     }
   }
   void add_nodes(const google::protobuf::RepeatedPtrField<::onnx::NodeProto>& nodes) {
@@ -64,10 +69,7 @@ class Obstacles {
         add("operator " + operator_label(node.op_type(), canonical_domain(node.domain())));
       for (const auto& attribute : node.attribute()) {
         add_type(attribute.t().data_type());
-        if (attribute.has_g()) {
-          add("subgraphs");
-          add_graph(attribute.g());
-        }
+        if (attribute.has_g()) add_graph(attribute.g());
       }
     }
   }
@@ -126,16 +128,22 @@ void refuse_unknown_operators(const ::onnx::ModelProto& model, const Functions& 
   int first_index = 0;
   std::string first_place;
   std::unordered_set<std::string> unknown;
-  const auto look = [&](const auto& nodes, const std::string& place) {
-    for (int n = 0; n < nodes.size(); ++n) {
-      if (is_known(nodes[n], functions)) continue;
-      unknown.insert(operator_label(nodes[n].op_type(), canonical_domain(nodes[n].domain())));
-      if (first) continue;
-      first = &nodes[n];
-      first_index = n;
-      first_place = place;
-    }
-  };
+  const std::function<void(const google::protobuf::RepeatedPtrField<::onnx::NodeProto>&,
+                           const std::string&)>
+      look = [&](const auto& nodes, const std::string& place) {
+        for (int n = 0; n < nodes.size(); ++n) {
+          for (const auto& attribute : nodes[n].attribute())
+            if (attribute.has_g())
+              look(attribute.g().node(), fmt::format("{} of node {} of {}", attribute.name(),
+                                                     node_label(nodes[n], n), place));
+          if (is_known(nodes[n], functions)) continue;
+          unknown.insert(operator_label(nodes[n].op_type(), canonical_domain(nodes[n].domain())));
+          if (first) continue;
+          first = &nodes[n];
+          first_index = n;
+          first_place = place;
+        }
+      };
   look(model.graph().node(), std::string(label));
   for (const auto& function : model.functions())
     look(function.node(),
@@ -165,17 +173,6 @@ std::unordered_set<std::string> fixed_initializers(const ::onnx::ModelProto& mod
     }
   }
   return fixed;
-}
-
-std::string_view kind_of_type(const ::onnx::TypeProto& type) {
-  switch (type.value_case()) {
-    case ::onnx::TypeProto::kTensorType: return "tensor";
-    case ::onnx::TypeProto::kSequenceType: return "sequence";
-    case ::onnx::TypeProto::kMapType: return "map";
-    case ::onnx::TypeProto::kOptionalType: return "optional";
-    case ::onnx::TypeProto::kSparseTensorType: return "sparse tensor";
-    default: return "unknown";
-  }
 }
 
 }  // namespace tenon::formats

@@ -11,7 +11,6 @@
 
 namespace onnx {
 class ModelProto;
-class TypeProto;
 }  // namespace onnx
 
 namespace tenon::formats {
@@ -45,8 +44,5 @@ std::vector<std::string> find_obstacles(const ::onnx::ModelProto& model,
 // Initialisers that training must leave alone: those whose values decide shapes, and the running
 // statistics of BatchNormalization.
 std::unordered_set<std::string> fixed_initializers(const ::onnx::ModelProto& model);
-
-// "tensor", "sequence", ...
-std::string_view kind_of_type(const ::onnx::TypeProto& type);
 
 }  // namespace tenon::formats

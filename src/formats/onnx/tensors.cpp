@@ -197,7 +197,7 @@ std::string data_type_name(int data_type) {
 DType dtype_of_file(int data_type, std::string_view where) {
   TENON_CHECK(data_type != 0, data, "{}: it does not say its element type; the file is damaged",
               where);
-  TENON_CHECK(data_type > 0 && data_type < kDTypeCount, unsupported,
+  TENON_CHECK(data_type > 0 && data_type < kTensorTypeCount, unsupported,
               "{}: elements of type {}; Tenon takes ONNX's types up to BFLOAT16", where,
               data_type_name(data_type));
   return static_cast<DType>(data_type);

@@ -12,6 +12,13 @@ namespace tenon::control {
 // A type without contents: what is true of a value in every iteration.
 inline TensorType without_contents(const TensorType& type) { return common_type(type, type); }
 
+inline bool knows_less(const TensorType& type, const TensorType& than) {
+  if (type.ranked != than.ranked) return true;
+  for (size_t i = 0; type.ranked && i < type.dims.size(); ++i)
+    if (type.dims[i].is_unknown() != than.dims[i].is_unknown()) return true;
+  return false;
+}
+
 // Types of values that go round a loop: what is common to `types` and to what `step` makes of them.
 // Fails (usage) when an iteration changes an element type or makes fewer values.
 template <class Step>
@@ -26,7 +33,7 @@ std::vector<TensorType> settle(const InferContext& ctx, std::vector<TensorType> 
                 "loop-carried value {} is {} before an iteration and {} after it; keep its type", i,
                 types[i].str(), next[i].str());
       TensorType both = common_type(types[i], next[i]);
-      changed = changed || both.ranked != types[i].ranked || both.dims != types[i].dims;
+      changed = changed || knows_less(both, types[i]);
       types[i] = std::move(both);
     }
   }

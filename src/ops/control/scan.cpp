@@ -162,11 +162,6 @@ TensorList expand(const ExpandContext& ctx) {
   return outputs;
 }
 
-TensorList before_opset_9(const OnnxNode& node) {
-  fail(ErrorKind::unsupported,
-       "Scan '{}': Scan of opset 8 was replaced by another of opset 9; convert the model to that",
-       node.name);
-}
 
 // The running sum of rows times a captured y.
 Attr sum_body() {
@@ -221,7 +216,8 @@ constinit const OpDef Scan{
     .infer = infer,
     .expand = expand,
     .grad = through_expansion,
-    .onnx = {.since = 9, .older = {{8, before_opset_9}}},
+    // Opset 8 had another Scan, which import rewrites.
+    .onnx = {.since = 9},
     .structural = true,
     .samples = samples,
 };
