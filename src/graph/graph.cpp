@@ -101,7 +101,7 @@ std::vector<TensorType> Graph::infer(std::span<const TensorType> given) const {
     if (values_[v].is_constant()) types[v] = values_[v].type;
   for (size_t i = 0; i < inputs.size(); ++i) {
     const Value& wanted = value(inputs[i]);
-    TENON_CHECK(given[i].dtype == wanted.type.dtype, usage,
+    TENON_CHECK(given[i].dtype == wanted.type.dtype || wanted.type.dtype == DType::optional, usage,
                 "graph {}: input {} is {}; give one of {}", name, wanted.name, given[i].str(),
                 wanted.type.str());
     types[static_cast<size_t>(inputs[i])] = given[i];

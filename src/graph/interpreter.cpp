@@ -39,7 +39,9 @@ void check_inputs(const Graph& graph, const TensorList& inputs, std::string_view
                 wanted.type.str());
     const TensorType given = TensorType::of(inputs[i], false);
     bool fits = given.dtype == wanted.type.dtype;
-    if (is_container(given.dtype)) {
+    if (wanted.type.dtype == DType::optional && given.dtype != DType::optional) {
+      fits = true;  // what an optional holds stands for it
+    } else if (is_container(given.dtype)) {
       fits = fits && (!given.element || !wanted.type.element ||
                       given.element->dtype == wanted.type.element->dtype);
     } else if (wanted.type.ranked && !inputs[i].is_symbolic()) {

@@ -68,6 +68,11 @@ void copy_elements(DType type, void* to, int64_t to_index, const void* from, int
                 static_cast<std::string*>(to) + to_index);
     return;
   }
+  if (is_container(type)) {
+    std::copy_n(static_cast<const Tensor*>(from) + from_index, count,
+                static_cast<Tensor*>(to) + to_index);
+    return;
+  }
   const size_t size = size_of(type);
   std::memcpy(static_cast<std::byte*>(to) + static_cast<size_t>(to_index) * size,
               static_cast<const std::byte*>(from) + static_cast<size_t>(from_index) * size,

@@ -5,6 +5,8 @@
 
 #include "base/text.h"
 #include "formats/onnx/tensors.h"
+#include "formats/onnx/types.h"
+#include "ops/sequence/type_text.h"
 
 namespace tenon::formats {
 
@@ -44,11 +46,7 @@ std::optional<AttrValue> read_attribute(const ::onnx::AttributeProto& proto, Ext
     case Type::TENSOR:
       return AttrValue(
           read_tensor(proto.t(), external, fmt::format("attribute {} of {}", proto.name(), where)));
-    case Type::GRAPH:
-    case Type::GRAPHS:
-      fail(ErrorKind::unsupported,
-           "{}: attribute {} holds a graph; Tenon does not import operators with subgraphs", where,
-           proto.name());
+    case Type::TYPE_PROTO: return AttrValue(type_text(read_type(proto.tp(), {}, where)));
     default:
       fail(ErrorKind::unsupported, "{}: attribute {} is of a kind that Tenon does not import ({})",
            where, proto.name(), static_cast<int>(proto.type()));
@@ -71,6 +69,11 @@ void write_attribute(const Attr& attr, const AttrSpec* spec, ::onnx::AttributePr
     proto.set_type(Type::FLOAT);
     proto.set_f(static_cast<float>(*f));
   } else if (const auto* s = std::get_if<std::string>(&attr.value)) {
+    if (const auto type = spec && spec->name == "type" ? parse_type_text(*s) : std::nullopt) {
+      proto.set_type(Type::TYPE_PROTO);
+      write_type(*type, *proto.mutable_tp());
+      return;
+    }
     proto.set_type(Type::STRING);
     proto.set_s(*s);
   } else if (const auto* ints = std::get_if<std::vector<int64_t>>(&attr.value)) {
@@ -90,7 +93,7 @@ void write_attribute(const Attr& attr, const AttrSpec* spec, ::onnx::AttributePr
     write_tensor(*tensor, *proto.mutable_t());
   } else {
     fail(ErrorKind::unsupported,
-         "{}: attribute {} holds a graph; Tenon does not export operators with subgraphs", where,
+         "{}: attribute {} holds a graph, which is written by whoever writes its node", where,
          attr.name);
   }
 }

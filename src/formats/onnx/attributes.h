@@ -16,7 +16,8 @@ namespace tenon::formats {
 class ExternalData;
 
 // The value of an attribute; nothing for one that holds no value at all. `where` ("node conv1 of
-// model.onnx") begins the messages. Fails (unsupported) for graphs, types and sparse tensors.
+// model.onnx") begins the messages. Types become text ("seq(tensor(float))").
+// Fails (unsupported) for graphs and sparse tensors, which belong to their nodes.
 std::optional<AttrValue> read_attribute(const ::onnx::AttributeProto& proto, ExternalData& external,
                                         std::string_view where);
 

@@ -11,6 +11,7 @@ namespace tenon::formats {
 namespace {
 
 bool is_small(const TensorType& type) {
+  if (is_container(type.dtype)) return false;  // files hold no constants of these
   const auto shape = type.ranked ? to_shape(type.dims) : std::nullopt;
   int64_t count = 1;
   for (int64_t size : shape ? *shape : Shape())

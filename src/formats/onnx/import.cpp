@@ -327,10 +327,11 @@ class Importer {
   // -- Control flow ----------------------------------------------------------------------------
   TensorList call_control_flow(OnnxNode& node, const ::onnx::NodeProto& proto, Scope& scope,
                                const std::string& where) {
-    const OperatorForm form = form_of(node.op_type, node.domain, node.opset, where);
+    const bool batched = node.op_type == "Scan" && node.domain.empty() && node.opset == 8;
+    const OpDef& op = batched ? *find_operator(node.op_type, node.domain)
+                              : *form_of(node.op_type, node.domain, node.opset, where).op;
     std::vector<TensorType> inputs;
     for (const Tensor& input : node.inputs) inputs.push_back(scope.recorder().type_of(input));
-    const bool batched = node.op_type == "Scan" && node.domain.empty() && node.opset == 8;
     if (batched && !inputs.empty()) {
       inputs.erase(inputs.begin());
       for (TensorType& type : inputs)
@@ -357,14 +358,14 @@ class Importer {
       return take_branch(node, subgraphs, captures, where);
 
     size_t least = 0;
-    for (const Port& port : form.op->inputs)
+    for (const Port& port : op.inputs)
       if (port.arity != Arity::variadic) ++least;
     node.inputs.resize(std::max(node.inputs.size(), least));
     for (const CapturedValue& capture : captures) node.inputs.push_back(capture.tensor);
     for (const ImportedSubgraph& subgraph : subgraphs)
       node.attrs =
           node.attrs.with({subgraph.attribute, std::shared_ptr<const Subgraph>(subgraph.graph)});
-    if (!captures.empty() && form.op->find_attr("captures"))
+    if (!captures.empty() && op.find_attr("captures"))
       node.attrs = node.attrs.with({"captures", static_cast<int64_t>(captures.size())});
     if (!batched) return call_operator(node, scope, where);
     scope.recorder().set_origin(node.name, where);

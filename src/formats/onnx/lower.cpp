@@ -76,6 +76,7 @@ class Expander {
     }
     for (size_t n = 0; n < graph_.nodes().size(); ++n)
       changed |= add(static_cast<graph::NodeId>(n));
+    changed |= changed_inside_;
     TensorList outputs;
     std::vector<std::string> names;
     std::unordered_set<std::string> taken;
@@ -102,7 +103,10 @@ class Expander {
     if (!expand) {
       std::vector<const Tensor*> pointers;
       for (const Tensor& input : inputs) pointers.push_back(&input);
-      outputs = recorder_->record(*node.op, pointers, node.attrs, node.outputs.size());
+      bool inside = false;
+      outputs = recorder_->record(*node.op, pointers, expanded_attrs(node.attrs, inside),
+                                  node.outputs.size());
+      changed_inside_ |= inside;
     } else {
       // With concrete inputs alone the expansion would be computed; it is to be written.
       const auto symbolic = [](const Tensor& t) { return t.defined() && t.is_symbolic(); };
@@ -127,9 +131,26 @@ class Expander {
     return expand;
   }
 
+  // With the graphs among them expanded too.
+  Attrs expanded_attrs(const Attrs& attrs, bool& changed) const {
+    Attrs result = attrs;
+    for (const Attr& attr : attrs.list()) {
+      const auto* held = std::get_if<std::shared_ptr<const Subgraph>>(&attr.value);
+      const auto* subgraph = held ? dynamic_cast<const graph::Graph*>(held->get()) : nullptr;
+      if (!subgraph) continue;
+      bool one = false;
+      auto expanded = std::make_shared<graph::Graph>(Expander(*subgraph, opset_).run(one));
+      if (!one) continue;
+      changed = true;
+      result = result.with({attr.name, std::shared_ptr<const Subgraph>(std::move(expanded))});
+    }
+    return result;
+  }
+
   const graph::Graph& graph_;
   const int opset_;
   const TensorList tensors_;
+  bool changed_inside_ = false;
   std::shared_ptr<graph::Recorder> recorder_;
   TensorList values_;
   std::unordered_set<graph::ValueId> named_;

@@ -20,24 +20,28 @@ inline bool knows_less(const TensorType& type, const TensorType& than) {
 }
 
 // Types of values that go round a loop: what is common to `types` and to what `step` makes of them.
-// Fails (usage) when an iteration changes an element type or makes fewer values.
+// A value that begins as an optional may go on as what that holds. Fails (usage) when an iteration
+// changes an element type otherwise, or makes fewer values.
 template <class Step>
 std::vector<TensorType> settle(const InferContext& ctx, std::vector<TensorType> types,
                                const Step& step) {
   for (TensorType& type : types) type = without_contents(type);
+  std::vector<TensorType> results = types;
   for (bool changed = true; changed;) {
     changed = false;
     const std::vector<TensorType> next = step(types);
     for (size_t i = 0; i < types.size(); ++i) {
-      ctx.check(next[i].dtype == types[i].dtype,
+      const bool same = next[i].dtype == types[i].dtype;
+      ctx.check(same || types[i].dtype == DType::optional,
                 "loop-carried value {} is {} before an iteration and {} after it; keep its type", i,
                 types[i].str(), next[i].str());
-      TensorType both = common_type(types[i], next[i]);
-      changed = changed || knows_less(both, types[i]);
-      types[i] = std::move(both);
+      results[i] = same ? common_type(types[i], next[i]) : without_contents(next[i]);
+      if (!same || !knows_less(results[i], types[i])) continue;
+      changed = true;
+      types[i] = results[i];
     }
   }
-  return types;
+  return results;
 }
 
 // The value of a tensor that decides what runs next.

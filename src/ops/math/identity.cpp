@@ -10,6 +10,7 @@ namespace {
 
 void infer_shape(InferContext& ctx) {
   elementwise::same_shape(ctx, [](const Dim& x) { return x; });
+  ctx.outputs()[0].element = ctx.input(0).element;
 }
 
 TensorList grad(const GradContext& ctx) { return {ctx.grad()}; }
@@ -35,7 +36,7 @@ constinit const OpDef Identity{
     .doc = "The input itself.",
     .inputs = {{"input", "V"}},
     .outputs = {{"output", "V"}},
-    .types = {{"V", kAnyType}},
+    .types = {{"V", kAnyType | kStored | kContainers}},
     .infer = infer_shape,
     .expand = primitive,
     .grad = {grad, saves::nothing},
