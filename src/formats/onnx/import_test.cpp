@@ -409,10 +409,10 @@ TEST(OnnxImport, RefusesBrokenGraphs) {
   broken(unsupported, "13 axes", [&](Model& m) { constant(m, std::vector<int64_t>(13, 1)); });
   broken(unsupported, "FLOAT8E4M3FN", [](Model& m) { m.constant("c", 17, {0}); });
   broken(unsupported, "number 99", [](Model& m) { m.input("q", {}, 99); });
-  broken(unsupported, "it is of kind sequence", [](Model& m) {
+  broken(unsupported, "it is of kind sparse tensor", [](Model& m) {
     auto& value = *m.proto.mutable_graph()->add_input();
     value.set_name("s");
-    value.mutable_type()->mutable_sequence_type();
+    value.mutable_type()->mutable_sparse_tensor_type();
   });
   broken(data, "Add: ", [](Model& m) {
     m.constant("c", TensorProto::INT64, {1}).add_int64_data(1), m.node("Add", {"x", "c"}, {"t"});
