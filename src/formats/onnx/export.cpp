@@ -83,7 +83,8 @@ class DataFile {
   PlaceTensor place;
   if (data)
     place = [data](const Tensor& tensor, ::onnx::TensorProto& proto) {
-      if (tensor.dtype() == DType::string || tensor.bytes() < kMinExternalBytes) return false;
+      if ((kString | kStored).has(tensor.dtype()) || tensor.bytes() < kMinExternalBytes)
+        return false;
       data->add(tensor, proto);
       return true;
     };

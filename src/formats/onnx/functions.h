@@ -5,7 +5,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <utility>
+#include <tuple>
 #include <vector>
 
 namespace onnx {
@@ -20,14 +20,16 @@ namespace tenon::formats {
 // Refers to the model.
 class Functions {
  public:
+  // Fails (data) where two have one domain, name and overload.
   explicit Functions(const ::onnx::ModelProto& model);
   // The function that a node calls; null for operators. Functions come before operators of the
   // name.
   const ::onnx::FunctionProto* find(const ::onnx::NodeProto& node) const;
 
  private:
-  std::map<std::pair<std::string, std::string>, const ::onnx::FunctionProto*>
-      by_name_;  // domain, name
+  // domain, name, overload
+  std::map<std::tuple<std::string, std::string, std::string>, const ::onnx::FunctionProto*>
+      by_name_;
 };
 
 // One call: which opsets its body uses, and the attributes that the body's nodes refer to.

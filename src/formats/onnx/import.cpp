@@ -60,6 +60,8 @@ class Importer {
           "{} uses opset {}; Tenon knows {} and older, and takes operators as they were then",
           label_, opset, newest_opset());
     refuse_unknown_operators(model_, functions_, label_);
+    if (model_.training_info_size())
+      log_info("{}: its training_info is ignored; `tenon train` takes recipes", label_);
 
     Recording recording{graph::Recorder::create(proto.name().empty() ? label_ : proto.name()), {}};
     Scope scope(recording, label_);

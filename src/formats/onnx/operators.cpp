@@ -4,7 +4,6 @@
 #include <onnx/onnx_pb.h>
 
 #include <algorithm>
-#include <functional>
 
 #include "base/text.h"
 #include "formats/onnx/functions.h"
@@ -27,20 +26,105 @@ bool is_known(const ::onnx::NodeProto& node, const Functions& functions) {
          find_operator(node.op_type(), canonical_domain(node.domain()));
 }
 
-[[noreturn]] void refuse(const ::onnx::NodeProto& node, int index, int opset, size_t others,
-                         std::string_view label) {
-  const std::string_view domain = canonical_domain(node.domain());
-  std::vector<std::string_view> names;
-  for (const OpDef* op : op::all())
-    if (op->onnx.since && op->onnx.domain == domain) names.push_back(op->name);
-  const std::string near = text::did_you_mean(node.op_type(), names);
-  fail(ErrorKind::unsupported,
-       "node {} of {}: Tenon has no operator {} of domain {} (opset {}){}; {}",
-       node_label(node, index), label, text::quoted(node.op_type()),
-       domain.empty() ? "ai.onnx" : text::printable(domain), opset,
-       others ? fmt::format(", and {} more of this model's operators", others) : "",
-       near.empty() ? "see the list of operators" : fmt::format("did you mean {}?", near));
+std::string_view shown_domain(std::string_view domain) {
+  return domain.empty() ? "ai.onnx" : domain;
 }
+
+template <class Proto>
+int opset_in(const Proto& proto, std::string_view domain) {
+  for (const auto& entry : proto.opset_import())
+    if (canonical_domain(entry.domain()) == domain)
+      return static_cast<int>(std::clamp<int64_t>(entry.version(), 0, 1'000'000));
+  return 0;
+}
+
+// "did you mean Relu?", "there is Gelu of domain ai.onnx"; empty where nothing is near.
+std::string nearest_operator(std::string_view name, std::string_view domain) {
+  std::vector<std::string_view> same_domain, all;
+  for (const OpDef* op : op::all()) {
+    if (!op->onnx.since) continue;
+    if (op->onnx.domain == domain)
+      same_domain.push_back(op->name);
+    else if (op->name == name)
+      return fmt::format("there is {} of domain {}", name, shown_domain(op->onnx.domain));
+    all.push_back(op->name);
+  }
+  std::string near = text::did_you_mean(name, same_domain);
+  if (near.empty()) near = text::did_you_mean(name, all);
+  return near.empty() ? "" : fmt::format("did you mean {}?", near);
+}
+
+// Operators that are neither in the catalogue nor functions, each once with its first node, in all
+// that the model's graph reaches: subgraphs, and functions that are called.
+class UnknownOperators {
+ public:
+  struct Unknown {
+    const ::onnx::NodeProto* node = nullptr;  // the first of them
+    int index = 0;
+    std::string place;
+    int opset = 0;
+    size_t nodes = 0;
+
+    std::string_view domain() const { return canonical_domain(node->domain()); }
+    std::string what() const {
+      return fmt::format("operator {} of domain {} ({})", text::quoted(node->op_type()),
+                         text::printable(shown_domain(domain())),
+                         opset ? fmt::format("opset {}", opset) : "of no version");
+    }
+  };
+
+  UnknownOperators(const ::onnx::ModelProto& model, const Functions& functions,
+                   std::string_view label)
+      : model_(model), functions_(functions), label_(label) {
+    look(model.graph().node(), nullptr, std::string(label));
+  }
+
+  std::vector<Unknown> list;
+
+ private:
+  using Nodes = google::protobuf::RepeatedPtrField<::onnx::NodeProto>;
+
+  void look(const Nodes& nodes, const ::onnx::FunctionProto* function, const std::string& place) {
+    for (int n = 0; n < nodes.size(); ++n) {
+      const ::onnx::NodeProto& node = nodes[n];
+      for (const auto& attribute : node.attribute()) {
+        const auto inside = [&](const ::onnx::GraphProto& graph) {
+          look(graph.node(), function,
+               fmt::format("{} of node {} of {}", text::printable(attribute.name()),
+                           node_label(node, n), place));
+        };
+        if (attribute.has_g()) inside(attribute.g());
+        for (const auto& graph : attribute.graphs()) inside(graph);
+      }
+      if (const auto* called = functions_.find(node)) {
+        if (entered_.insert(called).second)
+          look(called->node(), called,
+               fmt::format("function {} of {}", text::printable(called->name()), label_));
+      } else if (!is_known(node, functions_)) {
+        add(node, n, function, place);
+      }
+    }
+  }
+
+  void add(const ::onnx::NodeProto& node, int index, const ::onnx::FunctionProto* function,
+           const std::string& place) {
+    const std::string_view domain = canonical_domain(node.domain());
+    auto at = std::ranges::find_if(list, [&](const Unknown& known) {
+      return known.node->op_type() == node.op_type() && known.domain() == domain;
+    });
+    if (at == list.end()) {
+      int opset = function ? opset_in(*function, domain) : 0;
+      if (!opset) opset = opset_of(model_, domain);
+      at = list.insert(at, {&node, index, place, opset, 0});
+    }
+    ++at->nodes;
+  }
+
+  const ::onnx::ModelProto& model_;
+  const Functions& functions_;
+  const std::string label_;
+  std::unordered_set<const ::onnx::FunctionProto*> entered_;
+};
 
 // Each thing once, in order of first sight.
 class Obstacles {
@@ -124,33 +208,34 @@ OperatorForm form_of(std::string_view name, std::string_view domain, int opset,
 
 void refuse_unknown_operators(const ::onnx::ModelProto& model, const Functions& functions,
                               std::string_view label) {
-  const ::onnx::NodeProto* first = nullptr;
-  int first_index = 0;
-  std::string first_place;
-  std::unordered_set<std::string> unknown;
-  const std::function<void(const google::protobuf::RepeatedPtrField<::onnx::NodeProto>&,
-                           const std::string&)>
-      look = [&](const auto& nodes, const std::string& place) {
-        for (int n = 0; n < nodes.size(); ++n) {
-          for (const auto& attribute : nodes[n].attribute())
-            if (attribute.has_g())
-              look(attribute.g().node(), fmt::format("{} of node {} of {}", attribute.name(),
-                                                     node_label(nodes[n], n), place));
-          if (is_known(nodes[n], functions)) continue;
-          unknown.insert(operator_label(nodes[n].op_type(), canonical_domain(nodes[n].domain())));
-          if (first) continue;
-          first = &nodes[n];
-          first_index = n;
-          first_place = place;
-        }
-      };
-  look(model.graph().node(), std::string(label));
-  for (const auto& function : model.functions())
-    look(function.node(),
-         fmt::format("function {} of {}", text::printable(function.name()), label));
-  if (first)
-    refuse(*first, first_index, opset_of(model, canonical_domain(first->domain())),
-           unknown.size() - 1, first_place);
+  constexpr size_t kMaxShown = 20;
+  const auto unknown = UnknownOperators(model, functions, label).list;
+  if (unknown.empty()) return;
+  const auto where = [](const auto& one) {
+    return fmt::format("node {} of {}", node_label(*one.node, one.index), one.place);
+  };
+  if (unknown.size() == 1) {
+    const auto& one = unknown[0];
+    const std::string near = nearest_operator(one.node->op_type(), one.domain());
+    fail(ErrorKind::unsupported, "{}: Tenon has no {}{}; {}", where(one), one.what(),
+         one.nodes > 1 ? fmt::format(", which {} nodes use", one.nodes) : "",
+         near.empty() ? "`tenon ops` lists those it has" : near);
+  }
+  std::string lines;
+  size_t nodes = 0;
+  for (size_t i = 0; i < unknown.size(); ++i) {
+    nodes += unknown[i].nodes;
+    if (i >= kMaxShown) continue;
+    const std::string near = nearest_operator(unknown[i].node->op_type(), unknown[i].domain());
+    lines +=
+        fmt::format("\n  {}: {}, {}{}", unknown[i].what(), text::plural(unknown[i].nodes, "node"),
+                    where(unknown[i]), near.empty() ? "" : "; " + near);
+  }
+  if (unknown.size() > kMaxShown)
+    lines += fmt::format("\n  and {} more", unknown.size() - kMaxShown);
+  fail(ErrorKind::unsupported,
+       "{}: Tenon has not {} of its operators, which {} use; `tenon ops` lists those it has{}",
+       label, unknown.size(), text::plural(nodes, "node"), lines);
 }
 
 std::vector<std::string> find_obstacles(const ::onnx::ModelProto& model,

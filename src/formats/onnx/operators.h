@@ -34,7 +34,8 @@ struct OperatorForm {
 OperatorForm form_of(std::string_view name, std::string_view domain, int opset,
                      std::string_view where);
 
-// Fails (unsupported) at the first node whose operator is neither in the catalogue nor a function.
+// Fails (unsupported) where operators are neither in the catalogue nor functions, naming each with
+// its first node, domain, version and what is nearest.
 void refuse_unknown_operators(const ::onnx::ModelProto& model, const Functions& functions,
                               std::string_view label);
 // See import_obstacles().

@@ -3,7 +3,7 @@
 
 #include <onnx/onnx_pb.h>
 
-#include <array>
+#include <algorithm>
 #include <bit>
 #include <cstring>
 #include <filesystem>
@@ -19,13 +19,45 @@ namespace {
 
 constexpr uint64_t kMaxSparseBytes = uint64_t{1} << 30;
 
-constexpr std::array<std::string_view, 27> kDataTypeNames{
-    "UNDEFINED",      "FLOAT",    "UINT8",        "INT8",           "UINT16",
-    "INT16",          "INT32",    "INT64",        "STRING",         "BOOL",
-    "FLOAT16",        "DOUBLE",   "UINT32",       "UINT64",         "COMPLEX64",
-    "COMPLEX128",     "BFLOAT16", "FLOAT8E4M3FN", "FLOAT8E4M3FNUZ", "FLOAT8E5M2",
-    "FLOAT8E5M2FNUZ", "UINT4",    "INT4",         "FLOAT4E2M1",     "FLOAT8E8M0",
-    "UINT2",          "INT2"};
+// Elements that share a byte of a file, the first in the lowest bits; in memory each has its own.
+uint64_t elements_a_byte(DType type) {
+  switch (type) {
+    case DType::u4:
+    case DType::i4:
+    case DType::f4e2m1: return 2;
+    case DType::u2:
+    case DType::i2: return 4;
+    default: return 1;
+  }
+}
+
+// Bytes of the elements as raw data and external data hold them.
+uint64_t bytes_in_file(const Shape& shape, DType type) {
+  const auto count = static_cast<uint64_t>(shape.numel());
+  const uint64_t shared = elements_a_byte(type);
+  return count * size_of(type) / shared + (count * size_of(type) % shared ? 1 : 0);
+}
+
+// `byte(i)` is the i-th byte of the file's; elements get their bits, the others are zero.
+template <class ByteAt>
+void unpack(const ByteAt& byte, DType type, int64_t count, void* out) {
+  const auto shared = static_cast<int64_t>(elements_a_byte(type));
+  const int64_t bits = 8 / shared;
+  auto* to = static_cast<uint8_t*>(out);
+  for (int64_t i = 0; i < count; ++i)
+    to[i] = static_cast<uint8_t>(byte(i / shared) >> (i % shared * bits) & ((1 << bits) - 1));
+}
+
+std::string pack(const Tensor& tensor) {
+  const auto shared = static_cast<int64_t>(elements_a_byte(tensor.dtype()));
+  const int64_t bits = 8 / shared;
+  std::string bytes(bytes_in_file(tensor.shape(), tensor.dtype()), '\0');
+  const auto* from = static_cast<const uint8_t*>(tensor.raw());
+  for (int64_t i = 0; i < tensor.numel(); ++i)
+    bytes[static_cast<size_t>(i / shared)] |=
+        static_cast<char>((from[i] & ((1 << bits) - 1)) << (i % shared * bits));
+  return bytes;
+}
 
 // The shape, with a number of elements whose bytes fit 63 bits.
 Shape read_shape(const google::protobuf::RepeatedField<int64_t>& dims, DType type,
@@ -59,8 +91,12 @@ void convert(const Field& field, void* out) {
   for (auto value : field) *to++ = static_cast<To>(value);
 }
 
-void read_int32_data(const ::onnx::TensorProto& proto, DType type, void* out) {
+void read_int32_data(const ::onnx::TensorProto& proto, DType type, int64_t count, void* out) {
   const auto& field = proto.int32_data();
+  if (elements_a_byte(type) > 1)
+    return unpack([&](int64_t i) { return static_cast<uint8_t>(field[static_cast<int>(i)]); }, type,
+                  count, out);
+  if (kStored.has(type)) return convert<uint8_t>(field, out);
   switch (type) {
     case DType::i32: return convert<int32_t>(field, out);
     case DType::i16: return convert<int16_t>(field, out);
@@ -98,7 +134,9 @@ Field field_of(const ::onnx::TensorProto& proto, DType type) {
 Tensor read_typed(const ::onnx::TensorProto& proto, DType type, const Shape& shape,
                   std::string_view where) {
   const Field field = field_of(proto, type);
-  const uint64_t wanted = static_cast<uint64_t>(shape.numel()) * field.per_element;
+  const uint64_t wanted = elements_a_byte(type) > 1
+                              ? bytes_in_file(shape, type)
+                              : static_cast<uint64_t>(shape.numel()) * field.per_element;
   check_count(where, field.name, static_cast<uint64_t>(field.size), wanted, shape, type);
   Tensor tensor = Tensor::empty(shape, type);
   if (!wanted) return tensor;
@@ -112,7 +150,7 @@ Tensor read_typed(const ::onnx::TensorProto& proto, DType type, const Shape& sha
     case DType::u32: convert<uint32_t>(proto.uint64_data(), out); break;
     case DType::u64: convert<uint64_t>(proto.uint64_data(), out); break;
     case DType::string: convert<std::string>(proto.string_data(), out); break;
-    default: read_int32_data(proto, type, out);
+    default: read_int32_data(proto, type, shape.numel(), out);
   }
   return tensor;
 }
@@ -120,7 +158,10 @@ Tensor read_typed(const ::onnx::TensorProto& proto, DType type, const Shape& sha
 Tensor copy_of(const void* bytes, const Shape& shape, DType type) {
   Tensor tensor = Tensor::empty(shape, type);
   if (!tensor.bytes()) return tensor;
-  if (type == DType::boolean) {  // any byte but 0 is true; a bool must hold 0 or 1
+  if (elements_a_byte(type) > 1) {
+    const auto* from = static_cast<const uint8_t*>(bytes);
+    unpack([&](int64_t i) { return from[i]; }, type, tensor.numel(), tensor.raw());
+  } else if (type == DType::boolean) {  // any byte but 0 is true; a bool must hold 0 or 1
     const auto* from = static_cast<const unsigned char*>(bytes);
     for (int64_t i = 0; i < tensor.numel(); ++i) tensor.data<bool>()[i] = from[i] != 0;
   } else {
@@ -142,7 +183,7 @@ Tensor read_external(const ::onnx::TensorProto& proto, DType type, const Shape& 
               "{}: strings cannot be external data; keep them in the model", where);
   std::string location;
   uint64_t offset = 0;
-  const uint64_t wanted = static_cast<uint64_t>(shape.numel()) * size_of(type);
+  const uint64_t wanted = bytes_in_file(shape, type);
   uint64_t length = wanted;
   for (const auto& entry : proto.external_data()) {
     if (entry.key() == "location") location = entry.value();
@@ -154,12 +195,28 @@ Tensor read_external(const ::onnx::TensorProto& proto, DType type, const Shape& 
               length, name(type), shape.str(), wanted);
   ExternalData::Range range = external.find(location, offset, length, where);
   const auto address = reinterpret_cast<uintptr_t>(range.bytes.data());
-  if (copy || wanted == 0 || type == DType::boolean ||
+  if (copy || wanted == 0 || type == DType::boolean || elements_a_byte(type) > 1 ||
       address % std::min<size_t>(size_of(type), 8) != 0)
     return copy_of(range.bytes.data(), shape, type);
   // Nothing writes to constants, so the mapped bytes may serve as they are.
   void* shown = const_cast<std::byte*>(range.bytes.data());
   return Tensor::borrow(shown, shape, type, [file = std::move(range.file)] {});
+}
+
+// Links may lead out of the folder as well as names.
+void check_inside(const std::string& folder, const std::filesystem::path& path,
+                  std::string_view where) {
+  std::error_code error;
+  const auto root = std::filesystem::canonical(folder, error);
+  if (error) return;  // mapping the file will say why
+  const auto real = std::filesystem::canonical(root / path, error);
+  if (error) return;
+  const auto [at, ignored] = std::mismatch(root.begin(), root.end(), real.begin(), real.end());
+  TENON_CHECK(
+      at == root.end(), data,
+      "{}: its data is said to lie in {}, a link that leads out of the model's folder; such "
+      "files are not read: copy the file there",
+      where, text::quoted(path.string()));
 }
 
 }  // namespace
@@ -179,6 +236,7 @@ ExternalData::Range ExternalData::find(const std::string& location, uint64_t off
       where, text::quoted(location));
   auto& file = files_[location];
   if (!file) {
+    check_inside(folder_, path, where);
     file = with_context([&] { return fmt::format("while reading the data of {}", where); },
                         [&] {
                           return std::make_shared<const MappedFile>(
@@ -189,8 +247,8 @@ ExternalData::Range ExternalData::find(const std::string& location, uint64_t off
 }
 
 std::string data_type_name(int data_type) {
-  if (data_type >= 0 && static_cast<size_t>(data_type) < kDataTypeNames.size())
-    return std::string(kDataTypeNames[static_cast<size_t>(data_type)]);
+  if (data_type >= 0 && data_type < kTensorTypeCount)
+    return std::string(onnx_name(static_cast<DType>(data_type)));
   return fmt::format("number {}", data_type);
 }
 
@@ -198,7 +256,7 @@ DType dtype_of_file(int data_type, std::string_view where) {
   TENON_CHECK(data_type != 0, data, "{}: it does not say its element type; the file is damaged",
               where);
   TENON_CHECK(data_type > 0 && data_type < kTensorTypeCount, unsupported,
-              "{}: elements of type {}; Tenon takes ONNX's types up to BFLOAT16", where,
+              "{}: elements of type {}; Tenon takes ONNX's types up to INT2", where,
               data_type_name(data_type));
   return static_cast<DType>(data_type);
 }
@@ -214,7 +272,7 @@ Tensor read_tensor(const ::onnx::TensorProto& proto, ExternalData& external, std
   if (!proto.has_raw_data()) return read_typed(proto, type, shape, where);
   TENON_CHECK(type != DType::string, data, "{}: strings cannot be raw data; the file is damaged",
               where);
-  const uint64_t wanted = static_cast<uint64_t>(shape.numel()) * size_of(type);
+  const uint64_t wanted = bytes_in_file(shape, type);
   TENON_CHECK(proto.raw_data().size() == wanted, data,
               "{}: raw_data holds {} bytes, but {}{} takes {}; the file is damaged or truncated",
               where, proto.raw_data().size(), name(type), shape.str(), wanted);
@@ -269,6 +327,8 @@ void write_tensor(const Tensor& tensor, ::onnx::TensorProto& proto) {
   const Tensor whole = tensor.contiguous();
   if (tensor.dtype() == DType::string) {
     for (const std::string& text : whole.to_vector<std::string>()) proto.add_string_data(text);
+  } else if (elements_a_byte(tensor.dtype()) > 1) {
+    proto.set_raw_data(pack(whole));
   } else {
     proto.set_raw_data(whole.bytes() ? whole.raw() : "", whole.bytes());
   }

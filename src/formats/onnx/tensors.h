@@ -21,7 +21,7 @@ class MappedFile;
 namespace tenon::formats {
 
 // The files beside a model that hold its large tensors, each mapped once. Locations that lead out
-// of the model's folder are refused (data).
+// of the model's folder, by their text or by symbolic links, are refused (data).
 class ExternalData {
  public:
   // Without a folder (a model that is not a file) every external tensor is refused.
@@ -45,7 +45,8 @@ std::string data_type_name(int data_type);
 DType dtype_of_file(int data_type, std::string_view where);
 
 // The contents. Fails (data) when dims and data do not agree; nothing is allocated before that is
-// known. External data is shown where it lies in the mapped file, read-only, unless `copy`.
+// known. Elements of 4 and 2 bits, packed in files, get a byte each. External data is shown where it
+// lies in the mapped file, read-only, unless `copy` or packed.
 Tensor read_tensor(const ::onnx::TensorProto& proto, ExternalData& external, std::string_view where,
                    bool copy = false);
 // The dense form; fails (unsupported) past 1 GiB.
