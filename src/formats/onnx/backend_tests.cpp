@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
+#include <set>
 
 #include "base/file.h"
 #include "formats/onnx/import.h"
@@ -80,6 +82,22 @@ std::optional<std::string> run_data_set(const graph::Graph& graph, const std::st
   return std::nullopt;
 }
 
+// `seen` holds the folders entered, which links may lead to again.
+void find_below(const std::string& folder, const std::string& name, std::vector<BackendTest>& tests,
+                std::set<std::filesystem::path>& seen) {
+  std::error_code error;
+  const auto real = std::filesystem::canonical(folder, error);
+  if (!error && !seen.insert(real).second) return;
+  if (!error && exists(folder + "/model.onnx")) {
+    tests.push_back({name.empty() ? real.filename().string() : name, folder});
+    return;
+  }
+  for (const DirectoryEntry& entry : list_directory(folder))
+    if (entry.kind == EntryKind::directory)
+      find_below(fmt::format("{}/{}", folder, entry.name),
+                 name.empty() ? entry.name : fmt::format("{}/{}", name, entry.name), tests, seen);
+}
+
 }  // namespace
 
 std::optional<std::string> difference(const Tensor& got, const Tensor& expected,
@@ -108,10 +126,8 @@ std::optional<std::string> difference(const Tensor& got, const Tensor& expected,
 
 std::vector<BackendTest> find_backend_tests(const std::string& folder) {
   std::vector<BackendTest> tests;
-  for (const DirectoryEntry& entry : list_directory(folder))
-    if (entry.kind == EntryKind::directory &&
-        exists(fmt::format("{}/{}/model.onnx", folder, entry.name)))
-      tests.push_back({entry.name, folder + "/" + entry.name});
+  std::set<std::filesystem::path> seen;
+  find_below(folder, "", tests, seen);
   return tests;
 }
 
@@ -132,12 +148,14 @@ BackendResult run_backend_test(const BackendTest& test, const Tolerance& toleran
       if (entry.kind != EntryKind::directory || !entry.name.starts_with("test_data_set_")) continue;
       ++sets;
       if (auto why = run_data_set(graph, test.folder + "/" + entry.name, tolerance, run))
-        return {Verdict::failed, fmt::format("{}: {}", entry.name, *why), {}};
+        return {Verdict::failed, fmt::format("{}: {}", entry.name, *why)};
     }
-    if (!sets) return {Verdict::failed, "it has no data sets", {}};
+    if (!sets) return {Verdict::failed, "it has no data sets"};
     return result;
+  } catch (const Error& error) {
+    return {Verdict::failed, error.what(), error.kind() == ErrorKind::unsupported};
   } catch (const std::exception& error) {
-    return {Verdict::failed, error.what(), {}};
+    return {Verdict::failed, error.what()};
   }
 }
 

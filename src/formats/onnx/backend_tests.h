@@ -24,17 +24,19 @@ std::optional<std::string> difference(const Tensor& got, const Tensor& expected,
                                       const Tolerance& tolerance);
 
 struct BackendTest {
-  std::string name;
+  std::string
+      name;  // its folder's path below the one that was searched: "test_abs", "node/test_abs"
   std::string folder;
 };
-// The tests below a folder, by name.
+// The tests at or below a folder, at any depth, by name. Fails (resource) where it cannot be read.
 std::vector<BackendTest> find_backend_tests(const std::string& folder);
 
 struct BackendResult {
   enum class Verdict { passed, failed, not_applicable };
   Verdict verdict = Verdict::passed;
-  std::string reason;                  // of a failure
-  std::vector<std::string> obstacles;  // import_obstacles(), why it is not applicable
+  std::string reason = {};                  // of a failure
+  bool refused = false;                     // the failure is a refusal: of kind unsupported
+  std::vector<std::string> obstacles = {};  // import_obstacles(), why it is not applicable
 };
 
 // How a graph is run; the interpreter unless given.
