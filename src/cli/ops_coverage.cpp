@@ -55,7 +55,26 @@ DType type_of(const SampleCase& sample) {
 
 TypeSet one(DType type) { return types(type); }
 
-std::string shown(TypeSet set) { return set.bits ? set.str() : "-"; }
+// "floats, ints, bool": whole families by their names.
+std::string shown(TypeSet set) {
+  struct Family {
+    std::string_view name;
+    TypeSet types;
+  };
+  constexpr Family families[] = {
+      {"floats", kFloats}, {"ints", kInts}, {"signed", kSignedInts}, {"unsigned", kUnsignedInts}};
+  std::vector<std::string> words;
+  for (const Family& family : families) {
+    if ((set.bits & family.types.bits) != family.types.bits) continue;
+    words.emplace_back(family.name);
+    set = set - family.types;
+  }
+  if (set.bits) words.push_back(set.str());
+  return words.empty() ? "-" : text::join(words, ", ");
+}
+
+constexpr std::string_view kFamilies =
+    "floats: f16, bf16, f32, f64; ints: signed (i8 to i64) and unsigned (u8 to u64).";
 
 struct Totals {
   size_t operators = 0, fast = 0, gradients = 0;
@@ -132,18 +151,19 @@ void print_coverage_table() {
   }
   table.print();
   std::printf(
-      "\n%zu operators, %zu differentiable, %zu run their usual type without the reference "
+      "\n%s\n%zu operators, %zu differentiable, %zu run their usual type without the reference "
       "backend\n",
-      totals.operators, totals.gradients, totals.fast);
+      kFamilies.data(), totals.operators, totals.gradients, totals.fast);
 }
 
 void print_coverage_markdown() {
   std::printf(
       "# Coverage\n\nPrinted by `tenon ops --coverage --markdown`. Each operator's samples are "
       "prepared in every type: `fast` types run without\nthe reference backend, `partly` those of "
-      "which some samples need it, `slow` those of which all do.\n\n"
+      "which some samples need it, `slow` those of which all do.\n%s\n\n"
       "| operator | reference | cpu | gradient | versions | fast | partly | slow |\n"
-      "|---|---|---|---|---|---|---|---|\n");
+      "|---|---|---|---|---|---|---|---|\n",
+      kFamilies.data());
   for (const Coverage& coverage : coverage_of_all())
     std::printf("| %s | %s | %s | %s | %s | %s | %s | %s |\n", label_of(*coverage.op).c_str(),
                 coverage.reference().c_str(), coverage.cpu().c_str(),

@@ -27,7 +27,8 @@ bool is_same_in(const OpDef& op, int opset) {
 
 Way way_of(const graph::Graph& graph, graph::NodeId id, int opset, const TensorList& tensors) {
   const OpDef& op = *graph.node(id).op;
-  const bool expands = op.expand.fn != nullptr;
+  // What arranges calls and containers only does so with tensors at hand.
+  const bool expands = op.expand.fn != nullptr && !op.structural;
   if (op.onnx.since == 0) {
     TENON_CHECK(expands, unsupported,
                 "{}: ONNX has no such operator: {}; export a graph without it", describe(graph, id),

@@ -105,11 +105,21 @@ TensorList axes_from_attribute(const OnnxNode& node) {
 void axes_to_attribute(OnnxNode& node) {
   const AttrValue* noop = node.attrs.find("noop_with_empty_axes");
   const bool none = !node.has_input(1) || node.constant_ints(1).empty();
-  TENON_CHECK(!none || !noop || std::get<int64_t>(*noop) == 0, unsupported,
-              "{} '{}': without axes it reduces nothing, which opset {} cannot say; replace it or "
-              "export at opset 18 "
-              "or newer",
-              node.op_type, node.name, node.opset);
+  if (none && noop && std::get<int64_t>(*noop) != 0) {
+    // Without axes nothing is reduced, which older opsets cannot say; of single elements most
+    // reductions are those elements.
+    constexpr std::string_view names[] = {"ReduceMax",  "ReduceMin", "ReduceMean",
+                                          "ReduceProd", "ReduceSum", "ReduceLogSumExp"};
+    TENON_CHECK(
+        std::ranges::find(names, node.op_type) != std::end(names), unsupported,
+        "{} '{}': without axes it reduces nothing, which opset {} cannot say; replace it or "
+        "export at opset 18 or newer",
+        node.op_type, node.name, node.opset);
+    node.op_type = "Identity";
+    node.inputs.resize(1);
+    node.attrs = {};
+    return;
+  }
   node.attrs = node.attrs.without("noop_with_empty_axes");
   if (none)
     node.inputs.resize(1);
