@@ -35,9 +35,9 @@ class Mutation {
   explicit Mutation(uint64_t seed) : random_(seed ^ 0x9e3779b97f4a7c15ULL) {}
 
   std::string run(std::string bytes) {
-    for (size_t left = 1 + below(3); left; --left) {
+    for (size_t left = 1 + below(2); left; --left) {
       ::onnx::ModelProto model;
-      if (below(4) && model.ParseFromString(bytes) && model.has_graph()) {
+      if (below(6) && model.ParseFromString(bytes) && model.has_graph()) {
         change_model(model);
         bytes = model.SerializeAsString();
       } else {

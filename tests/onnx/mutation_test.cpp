@@ -28,9 +28,14 @@
 namespace tenon::formats {
 namespace {
 
-constexpr int kMutantsEach = 4;
 constexpr unsigned kSecondsEach = 60;           // then a mutant counts as endless
 constexpr rlim_t kMaxMemory = rlim_t{8} << 30;  // of the process that runs mutants
+
+// TENON_MUTANTS: more of them, for a longer look.
+int64_t mutants_each() {
+  const char* given = std::getenv("TENON_MUTANTS");
+  return given ? std::max(1L, std::atol(given)) : 6;
+}
 
 std::vector<BackendTest> all_tests() {
   std::vector<BackendTest> tests;
@@ -59,13 +64,21 @@ TensorList recorded_inputs(const BackendTest& test) {
   }
 }
 
+// Shared with the processes that run mutants, so that it is known which one a process died of.
+struct Progress {
+  int64_t next = 0;
+  int64_t imported = 0, ran = 0;
+};
+
 // What is wrong with what a mutant does; empty when nothing is.
-std::string run_mutant(const BackendTest& test, uint64_t seed) {
+std::string run_mutant(const BackendTest& test, uint64_t seed, Progress& progress) {
   const std::string bytes = mutated(read_file(test.folder + "/model.onnx"), seed);
   try {
     const graph::Graph graph = import_onnx(std::as_bytes(std::span(bytes)), "mutant.onnx");
+    ++progress.imported;
     const auto drawn = fuzz::small_inputs(graph, seed);
     if (!drawn) return {};
+    ++progress.ran;
     const TensorList recorded = recorded_inputs(test);
     if (seed % 2 && recorded.size() == drawn->size())
       fuzz::run_small(graph, recorded);
@@ -81,8 +94,10 @@ std::string run_mutant(const BackendTest& test, uint64_t seed) {
   return {};
 }
 
-// Runs mutants from `next` on in a process of its own, which leaves the one it died of in `next`.
-std::string run_in_child(const std::vector<BackendTest>& tests, int64_t& next, int64_t count) {
+// Runs mutants from progress.next on in a process of its own, which leaves the one it died of
+// there.
+std::string run_in_child(const std::vector<BackendTest>& tests, Progress& progress, int64_t count) {
+  int64_t& next = progress.next;
   int ends[2];
   if (::pipe(ends) != 0) fail_system("pipe", "make", errno);
   Descriptor read_end(ends[0]), write_end(ends[1]);
@@ -96,8 +111,8 @@ std::string run_in_child(const std::vector<BackendTest>& tests, int64_t& next, i
     set_thread_count(1);
     for (; next < count; ++next) {
       ::alarm(kSecondsEach);
-      const BackendTest& test = tests[static_cast<size_t>(next / kMutantsEach)];
-      const std::string wrong = run_mutant(test, static_cast<uint64_t>(next));
+      const BackendTest& test = tests[static_cast<size_t>(next / mutants_each())];
+      const std::string wrong = run_mutant(test, static_cast<uint64_t>(next), progress);
       if (wrong.empty()) continue;
       const std::string line = fmt::format("{} seed {}: {}\n", test.name, next, wrong);
       if (::write(write_end.get(), line.data(), line.size()) < 0) break;
@@ -112,7 +127,7 @@ std::string run_in_child(const std::vector<BackendTest>& tests, int64_t& next, i
   int status = 0;
   ::waitpid(child, &status, 0);
   if (WIFSIGNALED(status))
-    said += fmt::format("{} seed {}: {}\n", tests[static_cast<size_t>(next / kMutantsEach)].name,
+    said += fmt::format("{} seed {}: {}\n", tests[static_cast<size_t>(next / mutants_each())].name,
                         next, ::strsignal(WTERMSIG(status)));
   else if (next < count)
     said += fmt::format("seed {}: the process ended with code {}\n", next, WEXITSTATUS(status));
@@ -123,17 +138,19 @@ TEST(MutatedModels, NeverCrash) {
   const std::vector<BackendTest> tests = all_tests();
   if (tests.empty()) GTEST_SKIP() << "no node tests are installed";
   set_log_level(LogLevel::off);
-  const auto count = static_cast<int64_t>(tests.size()) * kMutantsEach;
-  // Shared with the processes that run them, so that it is known which one a process died of.
+  const auto count = static_cast<int64_t>(tests.size()) * mutants_each();
   void* page =
-      ::mmap(nullptr, sizeof(int64_t), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+      ::mmap(nullptr, sizeof(Progress), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   ASSERT_NE(page, MAP_FAILED);
-  auto& next = *static_cast<int64_t*>(page);
-  for (next = 0; next < count; ++next) {
-    const std::string said = run_in_child(tests, next, count);
+  auto& progress = *new (page) Progress;
+  for (; progress.next < count; ++progress.next) {
+    const std::string said = run_in_child(tests, progress, count);
     EXPECT_EQ(said, "");
   }
-  ::munmap(page, sizeof(int64_t));
+  std::cout << count << " mutants, " << progress.imported << " imported, " << progress.ran
+            << " run\n";
+  EXPECT_GT(progress.ran, count / 8) << "most are refused before they can do harm";
+  ::munmap(page, sizeof(Progress));
 }
 
 // For a look at one: TENON_MUTANT=<seed>.
@@ -142,7 +159,9 @@ TEST(MutatedModels, TheOneAskedFor) {
   if (!seed) GTEST_SKIP() << "TENON_MUTANT names none";
   const std::vector<BackendTest> tests = all_tests();
   const int64_t at = std::stoll(seed);
-  EXPECT_EQ(run_mutant(tests.at(static_cast<size_t>(at / kMutantsEach)), static_cast<uint64_t>(at)),
+  Progress progress;
+  EXPECT_EQ(run_mutant(tests.at(static_cast<size_t>(at / mutants_each())),
+                       static_cast<uint64_t>(at), progress),
             "");
 }
 

@@ -22,6 +22,7 @@ void add_samples(Samples& s, const std::function<Arg(const Shape&)>& values) {
   s.add({values({2, 3}), arg::ints({})}, {{"noop_with_empty_axes", 1}});
   s.add({values({2, 3})}, {{"noop_with_empty_axes", 1}, {"keepdims", 0}});
   s.add({values({0, 3}), arg::ints({1})});
+  s.add({values({2, 3, 0}), arg::ints({1})});
   s.add({values({})});
   s.add({values({}), arg::ints({})}, {{"keepdims", 0}});
   s.bad({arg::any({2, 3}), arg::ints({2})}, {}, "axis 2 is outside");

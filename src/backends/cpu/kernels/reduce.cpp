@@ -353,7 +353,8 @@ Prepared prepare(const PrepareContext& ctx) {
   }
   for (const Group& group : kernel->kept) kernel->kept_rows *= group.size;
   for (const Group& group : kernel->reduced) kernel->reduced_rows *= group.size;
-  kernel->step = std::max<int64_t>(kReduceRows, kSegment / std::min(kernel->columns, kTile));
+  kernel->step =
+      std::max<int64_t>(kReduceRows, kSegment / std::clamp<int64_t>(kernel->columns, 1, kTile));
   kernel->steps = (kernel->inner.size + kernel->step - 1) / kernel->step;
   const bool by_columns = kernel->columns > 1 || kernel->inner.stride != 1;
   if (by_columns && !kernel->loops.columns)
