@@ -18,7 +18,8 @@ void samples(Samples& s) {
   s.add({arg::fixed(Tensor::from<int64_t>({0, 0}, {2, 1}))});
   s.add({arg::fixed(Tensor::scalar(2))});
   s.add({arg::any({0, 3})});
-  s.bad({arg::typed({2}, DType::string)}, {}, "input X is string[2]");
+  s.add({arg::fixed(Tensor::strings({"a", "", "b"}, {3, 1}))});
+  s.bad({}, {}, "NonZero: 0 inputs given");
 }
 
 }  // namespace
@@ -26,10 +27,11 @@ void samples(Samples& s) {
 constinit const OpDef NonZero{
     .name = "NonZero",
     .doc =
-        "A column for each element that is not zero, in row-major order: its place on each axis.",
+        "A column for each element that is not zero (or false, or an empty string), in row-major "
+        "order: its place on each axis.",
     .inputs = {{"X", "T"}},
     .outputs = {{"Y", "I"}},
-    .types = {{"T", kNumeric | kBool}, {"I", kInt64}},
+    .types = {{"T", kAnyType}, {"I", kInt64}},
     .infer = infer,
     .expand = primitive,
     .grad = not_differentiable("places are not continuous"),

@@ -62,6 +62,10 @@ void infer(InferContext& ctx) {
     say_values(ctx, 0, [&](const tenon::Shape& index) { return *start + *delta * Dim(index[0]); });
 }
 
+// Opset 27 says in which type 16-bit floats are added up; here elements are computed apart, in
+// double, and rounded once.
+void lowered(OnnxNode& node) { node.attrs = node.attrs.without("stash_type"); }
+
 void samples(Samples& s) {
   const auto scalars = [&](DType type, double start, double limit, double delta) {
     s.add({arg::fixed(Tensor::scalar(start, type)), arg::fixed(Tensor::scalar(limit, type)),
@@ -73,6 +77,8 @@ void samples(Samples& s) {
   scalars(DType::f32, 0, 1, 0.25);
   scalars(DType::f64, 2, -1, -0.7);
   scalars(DType::i64, 3, 0, 1);
+  scalars(DType::f16, 1, 5, 2);
+  scalars(DType::bf16, 2, -1, -0.5);
   s.bad({arg::int_scalar(0), arg::int_scalar(5), arg::int_scalar(0)}, {}, "delta is 0");
   s.bad({arg::ints({0, 1}), arg::int_scalar(5), arg::int_scalar(1)}, {},
         "start is i64[2]; give one number");
@@ -86,10 +92,11 @@ constinit const OpDef Range{
     .inputs = {value("start", "T"), value("limit", "T"), value("delta", "T")},
     .outputs = {{"output", "T"}},
     .types = {{"T", kFloats | types(DType::i16, DType::i32, DType::i64)}},
+    .attrs = {attr_i("stash_type", 1)},
     .infer = infer,
     .expand = primitive,
     .grad = not_differentiable("its inputs decide how many elements there are"),
-    .onnx = {.since = 11},
+    .onnx = {.since = 27, .older = {{11, upgrade::as_is}}, .lower = lowered},
     .samples = samples,
 };
 

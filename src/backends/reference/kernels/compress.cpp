@@ -1,4 +1,7 @@
 // Selections whose size only the data decides: the kernel allocates its output.
+#include <functional>
+#include <string>
+
 #include "backends/reference/elements.h"
 #include "backends/reference/kernels/catalog.h"
 #include "backends/reference/strided_copy.h"
@@ -34,13 +37,27 @@ Prepared prepare_compress(const PrepareContext& ctx) {
       });
 }
 
+// Whether an element of any type is not zero, false or empty.
+std::function<bool(int64_t)> non_zero(DType type, const void* x) {
+  const auto pairs = [](const auto* parts) {  // complex numbers
+    return [=](int64_t i) { return parts[2 * i] != 0 || parts[2 * i + 1] != 0; };
+  };
+  switch (type) {
+    case DType::string:
+      return [x](int64_t i) { return !static_cast<const std::string*>(x)[i].empty(); };
+    case DType::c64: return pairs(static_cast<const float*>(x));
+    case DType::c128: return pairs(static_cast<const double*>(x));
+    // Through double nothing becomes zero that is not; wide integers do not need to be exact.
+    default: return [elements = In<double>(type, x)](int64_t i) { return elements[i] != 0; };
+  }
+}
+
 Prepared prepare_non_zero(const PrepareContext& ctx) {
   return make_kernel([x = ctx.inputs[0]](const RunContext& run) {
     std::vector<Shape> found;
-    // Through double nothing becomes zero that is not; wide integers do not need to be exact.
-    const In<double> elements(x.dtype, run.in[0]);
+    const auto keeps = non_zero(x.dtype, run.in[0]);
     for_each_index(x.shape, [&](const Shape& index, int64_t i) {
-      if (elements[i] != 0) found.push_back(index);
+      if (keeps(i)) found.push_back(index);
     });
     const auto count = static_cast<int64_t>(found.size());
     Tensor out = Tensor::empty({static_cast<int64_t>(x.rank()), count}, DType::i64);

@@ -1,0 +1,32 @@
+// BlackmanWindow: two cosines.
+#include "ops/onnx_node.h"
+#include "ops/signal/catalog.h"
+#include "ops/signal/signal_rules.h"
+
+namespace tenon::op {
+
+namespace {
+
+TensorList expand(const ExpandContext& ctx) {
+  return {signal::cosine_window(ctx, 0.42, 0.5, 0.08)};
+}
+
+}  // namespace
+
+constinit const OpDef BlackmanWindow{
+    .name = "BlackmanWindow",
+    .doc =
+        "A Blackman window: 0.42 - 0.5 cos(t) + 0.08 cos(2 t), t = 2 pi n / size, or over size - "
+        "1.",
+    .inputs = {value("size", "T1")},
+    .outputs = {{"output", "T2"}},
+    .types = {{"T1", kIndex}, {"T2", kNumeric}},
+    .attrs = {attr_i("output_datatype", 1), attr_i("periodic", 1)},
+    .infer = signal::infer_window,
+    .expand = expand,
+    .grad = not_differentiable("its input is a size"),
+    .onnx = {.since = 17},
+    .samples = signal::window_samples,
+};
+
+}  // namespace tenon::op
