@@ -64,7 +64,13 @@ void infer(InferContext& ctx) {
 
 // Opset 27 says in which type 16-bit floats are added up; here elements are computed apart, in
 // double, and rounded once.
-void lowered(OnnxNode& node) { node.attrs = node.attrs.without("stash_type"); }
+void lowered(OnnxNode& node) {
+  const DType type = node.inputs[0].dtype();
+  TENON_CHECK(type != DType::f16 && type != DType::bf16, unsupported,
+              "Range '{}': opset {} has no Range of {}; export at opset 27 or newer", node.name,
+              node.opset, name(type));
+  node.attrs = node.attrs.without("stash_type");
+}
 
 void samples(Samples& s) {
   const auto scalars = [&](DType type, double start, double limit, double delta) {
