@@ -152,6 +152,8 @@ void axis_to_attribute(OnnxNode& node) {
     const AttrValue* value = node.attrs.find(name);
     return value && std::get<int64_t>(*value) != 0;
   };
+  TENON_CHECK(node.opset >= 17, unsupported,
+              "DFT '{}': opset {} has no DFT; export at opset 17 or newer", node.name, node.opset);
   TENON_CHECK(!is_set("inverse") || !is_set("onesided"), unsupported,
               "DFT '{}': opset {} has no inverse that gives a real signal; export at opset 20 or "
               "newer",
