@@ -68,10 +68,35 @@ class Importer {
     add_initializers(scope, *model_.mutable_graph());
     add_inputs(scope);
     import_nodes(proto.node(), scope);
-    return finish(scope, proto);
+    graph::Graph graph = finish(scope, proto);
+    warn_of_other_types(graph);
+    return graph;
   }
 
  private:
+  // What a file says of its outputs is of no use where nodes make something else, but its author
+  // should hear of it.
+  void warn_of_other_types(const graph::Graph& graph) const {
+    for (size_t i = 0; i < graph.outputs.size(); ++i) {
+      const auto& output = model_.graph().output(static_cast<int>(i));
+      if (!output.type().has_tensor_type() || !output.type().tensor_type().elem_type()) continue;
+      const TensorType& made = graph.value(graph.outputs[i]).type;
+      const TensorType said = read_type(
+          output.type(), "", fmt::format("output {} of {}", text::quoted(output.name()), label_),
+          options_.sizes);
+      bool fits = said.dtype == made.dtype;
+      if (said.ranked && made.ranked && output.type().tensor_type().has_shape()) {
+        fits = fits && said.dims.size() == made.dims.size();
+        for (size_t d = 0; fits && d < said.dims.size(); ++d)
+          fits = !said.dims[d].is_const() || !made.dims[d].is_const() ||
+                 said.dims[d].value() == made.dims[d].value();
+      }
+      if (!fits)
+        log_warning("{}: output {} is said to be {}, but its nodes make {}", label_,
+                    text::quoted(output.name()), said.str(), made.str());
+    }
+  }
+
   bool needs_default_domain() const {
     return std::ranges::any_of(model_.graph().node(), [](const auto& node) {
       return canonical_domain(node.domain()).empty();
@@ -231,7 +256,8 @@ class Importer {
         list.emplace_back(attribute.name(), std::move(*read));
       }
     }
-    return Attrs(std::move(list));
+    return with_context([&] { return fmt::format("at {}", where); },
+                        [&] { return Attrs(std::move(list)); });
   }
 
   static bool node_is_constant(const ::onnx::NodeProto& proto) {

@@ -191,6 +191,16 @@ TEST(OnnxImport, RefusesBrokenGraphs) {
   broken(data, "Add: ", [](Model& m) {
     m.constant("c", TensorProto::INT64, {1}).add_int64_data(1), m.node("Add", {"x", "c"}, {"t"});
   });
+  broken(data, "attribute 'alpha' is given twice; give it once\n  at node twice of test.onnx",
+         [](Model& m) {
+           auto& node = m.node("Elu", {"x"}, {"t"}, "twice");
+           for (int i = 0; i < 2; ++i) {
+             auto& attribute = *node.add_attribute();
+             attribute.set_name("alpha");
+             attribute.set_f(1);
+             attribute.set_type(AttributeProto::FLOAT);
+           }
+         });
   broken(data, "unknown attribute 'nonsense'", [](Model& m) {
     auto& attribute = *m.node("Abs", {"x"}, {"t"}).add_attribute();
     attribute.set_name("nonsense");
