@@ -48,6 +48,12 @@ TensorType read(const ::onnx::TypeProto& proto, const std::string& name, std::st
                 const Dim::Bindings& sizes, int depth) {
   TENON_CHECK(depth < kMaxDepth, unsupported, "{}: its type is nested more than {} deep", where,
               kMaxDepth);
+  // What a container holds may be left open.
+  const auto inside = [&](const ::onnx::TypeProto& element) {
+    return element.value_case() == ::onnx::TypeProto::VALUE_NOT_SET
+               ? TensorType()
+               : read(element, {}, where, sizes, depth + 1);
+  };
   switch (proto.value_case()) {
     case ::onnx::TypeProto::kTensorType: {
       TensorType type;
@@ -57,11 +63,9 @@ TensorType read(const ::onnx::TypeProto& proto, const std::string& name, std::st
       return type;
     }
     case ::onnx::TypeProto::kSequenceType:
-      return TensorType::sequence_of(
-          read(proto.sequence_type().elem_type(), {}, where, sizes, depth + 1));
+      return TensorType::sequence_of(inside(proto.sequence_type().elem_type()));
     case ::onnx::TypeProto::kOptionalType:
-      return TensorType::optional_of(
-          read(proto.optional_type().elem_type(), {}, where, sizes, depth + 1));
+      return TensorType::optional_of(inside(proto.optional_type().elem_type()));
     case ::onnx::TypeProto::kMapType: {
       TensorType type;
       type.dtype = DType::map;
