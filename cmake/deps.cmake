@@ -33,6 +33,23 @@ function(tenon_require_library name)
     INTERFACE_INCLUDE_DIRECTORIES "${TENON_${name}_INCLUDE_DIR}")
 endfunction()
 
+# tenon_find_library(<name> HEADER <header> LIBRARY <library> [PATH_SUFFIXES <folder>...])
+# As tenon_require_library, for what Tenon can be built without: Tenon::<name> exists where it was found.
+function(tenon_find_library name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "HEADER;LIBRARY" "PATH_SUFFIXES")
+  find_path(TENON_${name}_INCLUDE_DIR ${arg_HEADER} PATH_SUFFIXES ${arg_PATH_SUFFIXES})
+  find_library(TENON_${name}_LIBRARY ${arg_LIBRARY})
+  mark_as_advanced(TENON_${name}_INCLUDE_DIR TENON_${name}_LIBRARY)
+  if(NOT TENON_${name}_INCLUDE_DIR OR NOT TENON_${name}_LIBRARY)
+    message(STATUS "${name} was not found: Tenon is built without it")
+    return()
+  endif()
+  add_library(Tenon::${name} UNKNOWN IMPORTED GLOBAL)
+  set_target_properties(Tenon::${name} PROPERTIES
+    IMPORTED_LOCATION "${TENON_${name}_LIBRARY}"
+    INTERFACE_INCLUDE_DIRECTORIES "${TENON_${name}_INCLUDE_DIR}")
+endfunction()
+
 set(THREADS_PREFER_PTHREAD_FLAG ON)
 tenon_require(Threads PURPOSE "threads" TARGET Threads::Threads DEBIAN libc6-dev)
 tenon_require(OpenMP PURPOSE "the threads inside an operator" TARGET OpenMP::OpenMP_CXX DEBIAN g++ ARGS COMPONENTS CXX)
@@ -45,6 +62,11 @@ tenon_require(ZLIB PURPOSE "compressed files" TARGET ZLIB::ZLIB DEBIAN zlib1g-de
 tenon_require(JPEG PURPOSE "JPEG images" TARGET JPEG::JPEG DEBIAN libjpeg-dev)
 tenon_require(PNG PURPOSE "PNG images" TARGET PNG::PNG DEBIAN libpng-dev)
 tenon_require(Protobuf PURPOSE "ONNX files" TARGET protobuf::libprotobuf DEBIAN libprotobuf-dev)
+
+# Image formats that few data sets have.
+tenon_find_library(webp HEADER webp/decode.h LIBRARY webp)
+tenon_find_library(tiff HEADER tiffio.h LIBRARY tiff)
+tenon_find_library(openjp2 HEADER openjpeg.h LIBRARY openjp2 PATH_SUFFIXES openjpeg-2.5 openjpeg-2.4)
 
 # oneDNN's and ONNX's own CMake packages insist on OpenCL headers and on parts of ONNX that Tenon does not use.
 tenon_require_library(dnnl HEADER dnnl.hpp LIBRARY dnnl PURPOSE "matrix work on the CPU" DEBIAN libdnnl-dev)

@@ -4,7 +4,6 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <cstring>
 
 #include "base/error.h"
 #include "data/decoders/catalog.h"
@@ -13,17 +12,30 @@ namespace tenon::data {
 
 namespace {
 
+bool begins_with(std::span<const std::byte> bytes, std::string_view magic) {
+  if (magic.empty() || bytes.size() < magic.size()) return false;
+  for (size_t i = 0; i < magic.size(); ++i)
+    if (magic[i] != '?' && static_cast<char>(bytes[i]) != magic[i]) return false;
+  return true;
+}
+
+std::string names() {
+  std::string list;
+  for (const ImageDecoder* decoder : decoders::all())
+    list += fmt::format("{}{}", list.empty() ? "" : ", ", decoder->name);
+  return list;
+}
+
 const ImageDecoder& decoder_of(std::span<const std::byte> bytes) {
   for (const ImageDecoder* decoder : decoders::all())
-    if (bytes.size() >= decoder->magic.size() &&
-        std::memcmp(bytes.data(), decoder->magic.data(), decoder->magic.size()) == 0)
-      return *decoder;
+    for (const std::string_view magic : decoder->magic)
+      if (begins_with(bytes, magic)) return *decoder;
   TENON_CHECK(!bytes.empty(), data, "image: the file is empty; fetch it again");
   const auto* first = reinterpret_cast<const uint8_t*>(bytes.data());
   fail(ErrorKind::data,
-       "image: the file starts with {:02x}, which is no format Tenon reads; convert it to JPEG or "
-       "PNG",
-       fmt::join(first, first + std::min<size_t>(bytes.size(), 4), " "));
+       "image: the file starts with {:02x}, which is no format Tenon reads; convert it to one "
+       "of {}",
+       fmt::join(first, first + std::min<size_t>(bytes.size(), 4), " "), names());
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // Images between bytes and tensors: u8, [height, width, channels], rows from the top, RGB order.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -12,7 +13,7 @@
 namespace tenon::data {
 
 struct ImageInfo {
-  std::string_view format;  // "jpeg", "png"
+  std::string_view format;  // "jpeg", "png", ...
   int64_t height = 0;
   int64_t width = 0;
   int64_t channels = 0;  // 1 or 3: what decoding gives when no number of channels is asked for
@@ -26,16 +27,18 @@ struct DecodeOptions {
 // One format; the catalogue src/data/decoders holds them, one file each.
 struct ImageDecoder {
   std::string_view name;
-  std::string_view magic;  // the first bytes of every file of the format
+  // The first bytes of every file of the format: one of these; a '?' is any byte.
+  std::array<std::string_view, 6> magic;
   ImageInfo (*probe)(std::span<const std::byte> bytes);
   Tensor (*decode)(std::span<const std::byte> bytes, const DecodeOptions& options);
 };
 
-// What the first bytes say; they decide, not the name of the file. Fails (data) on what is neither
-// JPEG nor PNG, and on a broken header.
+// What the first bytes say; they decide, not the name of the file. Fails (data) on formats that are
+// not known, and on a broken header.
 ImageInfo probe_image(std::span<const std::byte> bytes);
-// Decodes a JPEG (grey, colour, CMYK) or PNG (any depth, reduced to 8 bits) of any origin: a
-// damaged or truncated file is an error (data), a picture of more than max_pixels too.
+// Decodes a JPEG (grey, colour, CMYK), PNG (any depth, reduced to 8 bits), BMP, PNM, and where
+// their libraries were there to build with WebP, TIFF and JPEG 2000, of any origin: a damaged or
+// truncated file is an error (data), a picture of more than max_pixels too.
 Tensor decode_image(std::span<const std::byte> bytes, const DecodeOptions& options = {});
 
 // The PNG file of a u8 image: [height, width] or [height, width, 1, 3 or 4].

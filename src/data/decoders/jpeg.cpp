@@ -135,6 +135,6 @@ Tensor decode(std::span<const std::byte> bytes, const DecodeOptions& options) {
 
 }  // namespace
 
-constinit const ImageDecoder decoders::Jpeg{"jpeg", "\xff\xd8\xff", probe, decode};
+constinit const ImageDecoder decoders::Jpeg{"jpeg", {"\xff\xd8\xff"}, probe, decode};
 
 }  // namespace tenon::data

@@ -120,7 +120,7 @@ Tensor decode(std::span<const std::byte> bytes, const DecodeOptions& options) {
 
 }  // namespace
 
-constinit const ImageDecoder decoders::Png{"png", "\x89PNG\r\n\x1a\n", probe, decode};
+constinit const ImageDecoder decoders::Png{"png", {"\x89PNG\r\n\x1a\n"}, probe, decode};
 
 std::string encode_png(const Tensor& image) {
   const Shape& shape = image.shape();
