@@ -312,7 +312,10 @@ class Importer {
   // opsets (those that decide shapes were attributes once), and attributes of the right types.
   static TensorList upgraded(const OperatorForm& form, const OnnxNode& node,
                              const std::string& where) {
-    for (size_t i = 0; i < form.op->inputs.size(); ++i) {
+    for (size_t i = 0; i < form.inputs; ++i)
+      TENON_CHECK(node.has_input(i), data, "{}: input {} of {} is missing; it is required", where, i,
+                  node.op_type);
+    for (size_t i = 0; form.op && i < form.op->inputs.size(); ++i) {
       const Port& port = form.op->inputs[i];
       TENON_CHECK(port.arity != Arity::single || port.value || node.has_input(i), data,
                   "{}: input {} of {} is missing; it is required", where, port.name, node.op_type);

@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "formats/onnx/functions.h"
+#include "formats/onnx/legacy.h"
 #include "formats/onnx/model_file.h"
 #include "formats/onnx/node_order.h"
 #include "formats/onnx/tensors.h"
@@ -22,8 +23,9 @@ bool is_constant(const ::onnx::NodeProto& node) {
 }
 
 bool is_known(const ::onnx::NodeProto& node, const Functions& functions) {
-  return is_constant(node) || functions.find(node) ||
-         find_operator(node.op_type(), canonical_domain(node.domain()));
+  const std::string_view domain = canonical_domain(node.domain());
+  return is_constant(node) || functions.find(node) || find_operator(node.op_type(), domain) ||
+         find_legacy(node.op_type(), domain);
 }
 
 std::string_view shown_domain(std::string_view domain) {
@@ -192,6 +194,8 @@ std::string operator_label(std::string_view name, std::string_view domain) {
 OperatorForm form_of(std::string_view name, std::string_view domain, int opset,
                      std::string_view where) {
   const OpDef* op = find_operator(name, domain);
+  if (const LegacyOperator* legacy = op ? nullptr : find_legacy(name, domain))
+    return {nullptr, legacy->upgrade, legacy->inputs};
   TENON_BUG_IF(!op, "{}: operator {} is not in the catalogue, which was looked through before",
                where, name);
   if (opset == 0 || opset >= op->onnx.since) return {op, nullptr};

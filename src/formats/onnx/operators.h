@@ -26,8 +26,9 @@ std::string operator_label(std::string_view name, std::string_view domain);
 
 // How to read a node: as a canonical call (upgrade is null), or by rewriting it.
 struct OperatorForm {
-  const OpDef* op = nullptr;
+  const OpDef* op = nullptr;  // null for operators that ONNX dropped
   UpgradeFn upgrade = nullptr;
+  size_t inputs = 0;  // how many a dropped operator needs
 };
 // Opset 0 (the file names none) reads as the newest. Fails (unsupported) where that opset has no
 // such operator; `where` names the node.

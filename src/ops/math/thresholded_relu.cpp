@@ -3,6 +3,7 @@
 #include "ops/logic/catalog.h"
 #include "ops/math/catalog.h"
 #include "ops/math/elementwise.h"
+#include "ops/onnx_node.h"
 
 namespace tenon::op {
 
@@ -35,7 +36,7 @@ constinit const OpDef ThresholdedRelu{
     .infer = infer_rules::same_shape,
     .expand = expand,
     .grad = {grad, saves::input(0)},
-    .onnx = {.since = 10},
+    .onnx = {.since = 10, .older = {{1, upgrade::as_is}}},
     .samples = samples,
 };
 
