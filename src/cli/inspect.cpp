@@ -46,6 +46,28 @@ Json ports(const graph::Graph& graph, const std::vector<graph::ValueId>& ids) {
   return list;
 }
 
+struct Work {
+  Dim::Bindings sizes;
+  std::vector<std::pair<std::string, double>> flops;
+};
+// Symbols that are not given are 1, or, in models that need more than that (windows over a signal),
+// the least power of two that will do.
+Work count_flops(const graph::Graph& graph, const Dim::Bindings& given) {
+  constexpr int64_t kMost = 1 << 20;
+  for (int64_t assumed = 1;; assumed *= 2) {
+    Dim::Bindings sizes = given;
+    for (graph::ValueId id : graph.inputs)
+      for (const Dim& dim : graph.value(id).type.dims)
+        for (const std::string& symbol : dim.symbols()) sizes.emplace(symbol, assumed);
+    try {
+      return {sizes, graph.flops(sizes)};
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::usage || sizes.size() == given.size() || assumed >= kMost)
+        throw;
+    }
+  }
+}
+
 int inspect_onnx(const Options& options, const Globals& globals) {
   const graph::Graph graph = formats::import_onnx(options.path);
   if (options.graph) {
@@ -59,11 +81,7 @@ int inspect_onnx(const Options& options, const Globals& globals) {
     std::printf("%s", graph.str().c_str());
     return 0;
   }
-  Dim::Bindings sizes = parse_sizes(options.sizes);
-  for (graph::ValueId id : graph.inputs)
-    for (const Dim& dim : graph.value(id).type.dims)
-      for (const std::string& symbol : dim.symbols()) sizes.emplace(symbol, 1);
-  const auto flops = graph.flops(sizes);
+  const auto [sizes, flops] = count_flops(graph, parse_sizes(options.sizes));
   double total = 0;
   for (const auto& [op, count] : flops) total += count;
   std::map<std::string, int64_t> nodes;

@@ -124,7 +124,7 @@ TEST(OnnxFunctions, NamesUnknownOperators) {
   model.node("Frobnicate", {"t"}, {"z"}).set_domain("my.domain");
   for (
       const char* words :
-      {"test.onnx: Tenon has not 2 of its operators, which 3 nodes use; `tenon ops` lists",
+      {"test.onnx: Tenon lacks 2 of its operators, which 3 nodes use; `tenon ops` lists",
        "operator 'Reluu' of domain ai.onnx (opset 17): 1 node, node act of test.onnx; did you mean "
        "Relu?",
        "operator 'Frobnicate' of domain my.domain (of no version): 2 nodes, node 1 (Frobnicate) of "

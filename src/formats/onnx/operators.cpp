@@ -238,7 +238,7 @@ void refuse_unknown_operators(const ::onnx::ModelProto& model, const Functions& 
   if (unknown.size() > kMaxShown)
     lines += fmt::format("\n  and {} more", unknown.size() - kMaxShown);
   fail(ErrorKind::unsupported,
-       "{}: Tenon has not {} of its operators, which {} use; `tenon ops` lists those it has{}",
+       "{}: Tenon lacks {} of its operators, which {} use; `tenon ops` lists those it has{}",
        label, unknown.size(), text::plural(nodes, "node"), lines);
 }
 
