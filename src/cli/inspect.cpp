@@ -166,8 +166,9 @@ int inspect_npy(const Options& options, const Globals& globals) {
 Run define(CLI::App& app, const Globals& globals) {
   auto options = std::make_shared<Options>();
   app.add_option("file", options->path, "A .onnx, .safetensors or .npy file")->required();
-  app.add_option("--dim", options->sizes,
-                 "NAME=SIZE of a symbolic axis, for the operation counts (else 1)");
+  app.add_option(
+      "--dim", options->sizes,
+      "NAME=SIZE of a symbolic axis, for the operation counts (else 1, or what the model needs)");
   app.add_flag("--graph", options->graph, "Print the graph as text");
   return [options, &globals] {
     if (options->path.ends_with(".safetensors")) return inspect_safetensors(*options, globals);
