@@ -41,7 +41,7 @@ std::vector<DType> bind_types(const OpDef& op, std::span<const TensorType> input
   for (size_t i = 0; i < inputs.size(); ++i) {
     const Port& port = *port_of(op.inputs, i);
     if (inputs[i].dtype == DType::undefined) {
-      TENON_CHECK(port.arity != Arity::single, usage, "{}: input {} is missing; it is required",
+      TENON_CHECK(port.arity == Arity::optional, usage, "{}: input {} is missing; it is required",
                   op.name, port_name(port, op.inputs, i));
       continue;
     }

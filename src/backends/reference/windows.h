@@ -13,12 +13,20 @@ namespace tenon::reference {
 template <class Fn>
 void for_each_tap(const Windows& windows, const Shape& at, Fn&& fn) {
   const Shape strides = windows.input.row_major_strides();
-  for_each_index(windows.kernel, [&](const Shape& k, int64_t linear) {
-    int64_t element = 0;
+  const Shape kernel_strides = windows.kernel.row_major_strides();
+  // Only the part of the kernel that lies inside: a kernel may be far larger than the input.
+  Shape first, count;
+  for (size_t axis = 0; axis < windows.rank(); ++axis) {
+    const auto [begin, end] = windows.taps(axis, at[axis], false);
+    first.push_back(begin);
+    count.push_back(end - begin);
+  }
+  for_each_index(count, [&](const Shape& k, int64_t) {
+    int64_t element = 0, linear = 0;
     for (size_t axis = 0; axis < windows.rank(); ++axis) {
-      const int64_t position = windows.start(axis, at[axis]) + k[axis] * windows.dilations[axis];
-      if (position < 0 || position >= windows.input[axis]) return;
-      element += position * strides[axis];
+      const int64_t tap = first[axis] + k[axis];
+      linear += tap * kernel_strides[axis];
+      element += (windows.start(axis, at[axis]) + tap * windows.dilations[axis]) * strides[axis];
     }
     fn(linear, element);
   });

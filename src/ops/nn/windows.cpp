@@ -96,15 +96,13 @@ Windows resolve_windows(const Call& call, const Shape& kernel, const Shape& inpu
   return windows;
 }
 
-int64_t Windows::covered(size_t axis, int64_t at, bool padding) const {
-  const int64_t first = padding ? -pads_begin[axis] : 0;
-  const int64_t end = input[axis] + (padding ? pads_end[axis] : 0);
-  int64_t count = 0;
-  for (int64_t k = 0; k < kernel[axis]; ++k) {
-    const int64_t position = start(axis, at) + k * dilations[axis];
-    count += position >= first && position < end;
-  }
-  return count;
+std::pair<int64_t, int64_t> Windows::taps(size_t axis, int64_t at, bool padding) const {
+  const int64_t low = (padding ? -pads_begin[axis] : 0) - start(axis, at);
+  const int64_t high = input[axis] + (padding ? pads_end[axis] : 0) - start(axis, at);
+  // Of the multiples of the dilation, those in [low, high).
+  const auto up = [&](int64_t size) { return size <= 0 ? 0 : (size - 1) / dilations[axis] + 1; };
+  const int64_t first = std::min(up(low), kernel[axis]);
+  return {first, std::clamp(up(high), first, kernel[axis])};
 }
 
 Shape known_spatial(std::string_view op, std::string_view what, const Dims& dims) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <string_view>
+#include <utility>
 
 #include "ops/op.h"
 
@@ -37,9 +38,14 @@ struct Windows {
   int64_t start(size_t axis, int64_t at) const { return at * strides[axis] - pads_begin[axis]; }
   // Elements from the first to the last that a window touches.
   int64_t extent(size_t axis) const { return (kernel[axis] - 1) * dilations[axis] + 1; }
-  // How many of the kernel's elements lie inside the input (or, with `padding`, inside the padded
-  // input) at window `at` of `axis`. A window of ceil_mode may reach past the padding.
-  int64_t covered(size_t axis, int64_t at, bool padding) const;
+  // The kernel's elements [first, second) that lie inside the input (or, with `padding`, inside the
+  // padded input) at window `at` of `axis`. A window of ceil_mode may reach past the padding.
+  std::pair<int64_t, int64_t> taps(size_t axis, int64_t at, bool padding) const;
+  // How many those are.
+  int64_t covered(size_t axis, int64_t at, bool padding) const {
+    const auto [first, end] = taps(axis, at, padding);
+    return end - first;
+  }
 };
 
 // Sizes are those of the spatial axes alone. auto_pad is resolved into pads.

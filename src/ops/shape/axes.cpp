@@ -25,6 +25,8 @@ Dim list_size(const InferContext& ctx, size_t input) {
 }
 
 Dims unknown_dims(size_t rank) {
+  TENON_CHECK(rank <= kMaxRank, usage, "a shape of {} axes; tensors have {} at most", rank,
+              kMaxRank);
   Dims dims;
   for (size_t i = 0; i < rank; ++i) dims.push_back(Dim::unknown());
   return dims;

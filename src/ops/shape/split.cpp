@@ -13,11 +13,13 @@ namespace tenon::op {
 
 namespace {
 
+constexpr int64_t kMostPieces = 1 << 16;
+
 // `count` pieces of equal size, the last ones smaller or empty where `size` is not a multiple.
 Dims chunks(const Dim& size, int64_t count) {
   const Dim even = size.floor_div(count);
   if (even * count == size) return Dims(static_cast<size_t>(count), even);
-  if (!size.is_const()) return unknown_dims(static_cast<size_t>(count));
+  if (!size.is_const()) return Dims(static_cast<size_t>(count), Dim::unknown());
   const int64_t chunk = size.ceil_div(count).value();
   Dims out;
   for (int64_t i = 0; i < count; ++i)
@@ -28,7 +30,10 @@ Dims chunks(const Dim& size, int64_t count) {
 Dims given_sizes(const InferContext& ctx, const Dim& size) {
   if (!ctx.values(1)) {
     const Dim count = list_size(ctx, 1);
-    return unknown_dims(count.is_const() ? static_cast<size_t>(count.value()) : ctx.output_count());
+    ctx.check(!count.is_const() || count.value() <= kMostPieces,
+              "split has {} sizes; use {} at most", count.str(), kMostPieces);
+    return Dims(count.is_const() ? static_cast<size_t>(count.value()) : ctx.output_count(),
+                Dim::unknown());
   }
   Dims sizes = *ctx.values(1);
   Dim total = 0;
@@ -51,6 +56,7 @@ void infer(InferContext& ctx) {
       ctx.has_input(1) ? "both split and num_outputs are" : "neither split nor num_outputs is");
   const int64_t wanted = ctx.has("num_outputs") ? ctx.i("num_outputs") : 1;
   ctx.check(wanted >= 1, "num_outputs={}; use 1 or more", wanted);
+  ctx.check(wanted <= kMostPieces, "num_outputs={}; use {} at most", wanted, kMostPieces);
   const Dims sizes = ctx.has_input(1) ? given_sizes(ctx, size) : chunks(size, wanted);
   ctx.check(ctx.output_count() <= sizes.size(), "{} outputs asked for, but {} is split into {}",
             ctx.output_count(), ctx.str(0), sizes.size());

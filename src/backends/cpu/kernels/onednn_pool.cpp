@@ -1,4 +1,6 @@
 // Pooling by oneDNN, channels-last like the convolutions around it.
+#include <algorithm>
+
 #include "backends/cpu/kernels/catalog.h"
 #include "backends/cpu/onednn.h"
 #include "ops/nn/catalog.h"
@@ -18,6 +20,16 @@ std::string refusal(const PrepareContext& ctx, const Windows& w) {
   for (const TensorSpec& spec : ctx.inputs)
     if (spec.present() && spec.numel() == 0) return "nothing to compute";
   if (ctx.wants_output(1)) return "it gives no indices";
+  // Its generated code grows with the window, whatever of it lies inside the input.
+  constexpr int64_t kWide = 256, kMost = 65535;
+  for (size_t axis = 0; axis < w.rank(); ++axis) {
+    if (w.kernel[axis] > std::max(kWide, w.input[axis]))
+      return fmt::format("a window of {} over an axis of {}", w.kernel[axis], w.input[axis]);
+    for (int64_t size :
+         {w.kernel[axis], w.strides[axis], w.dilations[axis], w.pads_begin[axis], w.pads_end[axis]})
+      if (size > kMost)
+        return fmt::format("windows, steps and pads up to {}; one is {}", kMost, size);
+  }
   return "";
 }
 
