@@ -96,13 +96,11 @@ void pack(const float* m, size_t stride, size_t k, size_t columns, bool transpos
         for (size_t j = n; j < width; ++j) packed[i * width + j] = 0;
       }
     } else {
-      // In blocks, so that what is written stays in the first cache until its lines are full.
-      for (size_t begin = 0; begin < k; begin += 32) {
-        const size_t end = HWY_MIN(k, begin + 32);
-        for (size_t j = 0; j < width; ++j) {
-          const float* row = m + (at + j) * stride;
-          for (size_t i = begin; i < end; ++i) packed[i * width + j] = j < n ? row[i] : 0;
-        }
+      const float* rows = m + at * stride;
+      for (size_t i = 0; i < k; ++i) {
+        float* to = packed + i * width;
+        for (size_t j = 0; j < n; ++j) to[j] = rows[j * stride + i];
+        for (size_t j = n; j < width; ++j) to[j] = 0;
       }
     }
     packed += width * k;

@@ -114,6 +114,17 @@ TEST(OnnxForms, BatchNormalizationBefore14TrainsByItsOutputs) {
             "");
 }
 
+TEST(OnnxForms, BatchNormalizationOfElements) {
+  const Tensor x = Tensor::from<float>({1, 2, 3, 4}, {2, 1, 2});
+  const Tensor scale = Tensor::from<float>({2, 1}, {1, 2}),
+               bias = Tensor::from<float>({0, 5}, {1, 2}),
+               mean = Tensor::from<float>({1, 2}, {1, 2}),
+               var = Tensor::from<float>({4, 1}, {1, 2});
+  const OnnxNode node = node_of(op::BatchNormalization, 7, {x, scale, bias, mean, var},
+                                {{"spatial", 0}, {"epsilon", 0.0}});
+  expect_near(import(op::BatchNormalization, node)[0], {0, 5, 2, 7});
+}
+
 TEST(OnnxForms, GroupNormalizationOf18HasAScaleAGroup) {
   const Tensor x = Tensor::from<float>({-1, 1, -1, 1, -1, 1, -1, 1}, {1, 4, 2});
   const Tensor scale = Tensor::from<float>({1, 10}, {2}), bias = Tensor::from<float>({0, 100}, {2});

@@ -14,9 +14,10 @@ namespace {
 
 using recurrent::Cell;
 
-// Rows of a call for which R and W are read as they are: packing them takes as long as using them
-// some ten times.
-constexpr int64_t kFewRows = 8;
+// Rows of a call up to which R is read as it is: packing it takes as long as using it 20 times.
+constexpr int64_t kFewRows = 24;
+// Rows up to which X's part is found row by row too.
+constexpr int64_t kFewProjected = 4;
 // Floats of gates of one run of steps, so that they are still cached when their turn comes.
 constexpr int64_t kRunFloats = int64_t{1} << 18;
 // Multiplications and additions of one step from which several threads share it.
@@ -180,7 +181,7 @@ class Recurrent final : public Kernel {
     }
     const float* w = weights(run, recurrent::kW, d);
     float* gates = at(run, d, places_.gates);
-    if (!direct_) {
+    if (rows > kFewProjected) {
       matrix_product(false, true, rows, call_.gate_columns(), s.input, x, w, gates, false);
       return;
     }
