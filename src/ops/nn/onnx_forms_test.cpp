@@ -134,6 +134,19 @@ TEST(OnnxForms, GroupNormalizationOf18HasAScaleAGroup) {
               {-1, 1, -1, 1, 90, 110, 90, 110});
 }
 
+TEST(OnnxForms, RecurrentNetworksHadNoLayoutAndAFlagForY) {
+  const Tensor x = Tensor::from<float>({1, -1}, {2, 1, 1}), one = Tensor::ones({1, 1, 1});
+  const Attrs attrs{{"hidden_size", 1}, {"activations", std::vector<std::string>{"Affine"}}};
+  const TensorList outputs =
+      import(op::RNN, node_of(op::RNN, 1, {x, one, one}, attrs.with({"output_sequence", 1}), 2));
+  expect_near(outputs[0], {1, 0});
+  expect_near(outputs[1], {0});
+  OnnxNode lowered = node_of(op::RNN, 13, {x, one, one}, attrs.with({"layout", 0}));
+  op::RNN.onnx.lower(lowered);
+  EXPECT_EQ(lowered.attrs, attrs);
+  EXPECT_NE(refusal(op::RNN, node_of(op::RNN, 13, {x, one, one}, attrs.with({"layout", 1}))), "");
+}
+
 TEST(OnnxForms, PoolingWithoutDilationsInOldOpsets) {
   const Tensor x = Tensor::zeros({1, 1, 4});
   OnnxNode plain = node_of(op::AveragePool, 17, {x}, {{"kernel_shape", {2}}, {"dilations", {1}}});
