@@ -161,12 +161,14 @@ void samples(Samples& s) {
   const Attrs two{{"q_num_heads", 2}, {"kv_num_heads", 2}};
   const auto rule = [&](const char* name) { return two.with({"update_rule", name}); };
   s.add({q, q, v}, rule("linear")).outputs = 2;
-  s.add({q, q, v, arg::any({1, 2, 2, 3}), arg::range({1, 3, 2}, -1, 0)}, rule("gated")).outputs = 2;
+  // A state in f32 beside f64 is too coarse for finite differences.
+  const auto past = [](DType type) { return arg::typed({1, 2, 2, 3}, type); };
+  Sample& coarse = s.add({q, q, v, past(DType::f32), arg::range({1, 3, 2}, -1, 0)}, rule("gated"));
+  coarse.outputs = 2;
+  coarse.grad = false;
   s.add({q, q, v, none, none, arg::range({1, 3, 1}, 0, 1)}, rule("delta").with({"scale", 0.25}))
       .outputs = 2;
-  s.add(
-       {q, q, v, arg::any({1, 2, 2, 3}), arg::range({1, 3, 4}, -1, 0), arg::range({1, 3, 2}, 0, 1)},
-       two)
+  s.add({q, q, v, past(DType::f64), arg::range({1, 3, 4}, -1, 0), arg::range({1, 3, 2}, 0, 1)}, two)
       .outputs = 2;
   s.add({arg::any({2, 2, 8}), arg::any({2, 2, 2}), arg::any({2, 2, 3}), none,
          arg::range({2, 2, 1}, -1, 0), arg::range({2, 2, 1}, 0, 1), arg::any({2, 2, 2})},
