@@ -1,10 +1,13 @@
 #include "train/layers.h"
 
 #include <array>
+#include <cstdint>
 
 #include "base/text.h"
 #include "graph/capture.h"
 #include "nn/layers.h"
+#include "nn/recurrent.h"
+#include "ops/shape/catalog.h"
 
 namespace tenon::train {
 
@@ -92,6 +95,42 @@ ModulePtr log_softmax(const LayerInput& in) {
   return activation("LogSoftmax", {{"axis", in.get<int64_t>("axis", -1)}});
 }
 
+// The states of all steps [batch, steps, states], or those of the last one alone [batch, states].
+class Steps final : public nn::Module {
+ public:
+  Steps(std::shared_ptr<nn::Recurrent> inner, bool last) : inner_(*inner), last_(last) {
+    add("inner", std::move(inner));
+  }
+  Tensor forward(const Tensor& x) override {
+    const nn::Recurrent::Result result = inner_.run(x);
+    if (!last_) return result.output;
+    const int64_t directions = inner_.options().bidirectional ? 2 : 1;
+    const Tensor h = op::Slice(result.h, Tensor::ints({-directions}), Tensor::ints({INT64_MAX}),
+                               Tensor::ints({0}));
+    return op::Reshape(op::Transpose(h, {{"perm", {1, 0, 2}}}),
+                       Tensor::ints({0, directions * inner_.hidden_size()}));
+  }
+  std::string describe() const override {
+    return inner_.describe() + (last_ ? ", last state" : "");
+  }
+
+ private:
+  nn::Recurrent& inner_;
+  bool last_;
+};
+
+template <class Cell>
+ModulePtr recurrent(const LayerInput& in) {
+  in.need_rank(3, "[batch, steps, features]");
+  const nn::RecurrentOptions options{.num_layers = in.get<int64_t>("layers", 1),
+                                     .batch_first = true,
+                                     .dropout = in.get<double>("dropout", 0),
+                                     .bidirectional = in.get<bool>("bidirectional", false)};
+  return std::make_shared<Steps>(
+      std::make_shared<Cell>(in.size(-1), in.get<int64_t>("hidden"), options),
+      in.get<bool>("last", false));
+}
+
 ModulePtr make_layers(const Config& list, DType type, Dims dims);
 
 // x + f(x)
@@ -128,6 +167,10 @@ constexpr std::array kEmbedding{LayerKey{"count", "rows"}, LayerKey{"width", "nu
 constexpr std::array kAlpha{LayerKey{"alpha", "of negative inputs (leaky_relu 0.01, elu 1)"}};
 constexpr std::array kAxis{LayerKey{"axis", "(-1)"}};
 constexpr std::array kGelu{LayerKey{"approximate", "none or tanh (none)"}};
+constexpr std::array kRecurrent{
+    LayerKey{"hidden", "numbers a state"}, LayerKey{"layers", "one on the other (1)"},
+    LayerKey{"bidirectional", "reads both ways (false)"}, LayerKey{"dropout", "between layers (0)"},
+    LayerKey{"last", "the last state alone (false)"}};
 constexpr std::array kLayers{LayerKey{"layers", "the list of layers"}};
 
 constexpr std::array kAll{
@@ -141,15 +184,19 @@ constexpr std::array kAll{
     LayerDef{"flatten", "all axes but the batch into one", "", {}, flatten},
     LayerDef{"gelu", "Gaussian error linear unit", "approximate", kGelu, gelu},
     LayerDef{"global_avg_pool2d", "the mean of each channel", "", {}, global_avg_pool2d},
+    LayerDef{"gru", "gated recurrent units over steps", "hidden", kRecurrent, recurrent<nn::GRU>},
     LayerDef{"hard_swish", "x * clip(x/6 + 1/2, 0, 1)", "", {}, hard_swish},
     LayerDef{"layer_norm", "normalises each item over its last axes", "axes", kLayerNorm,
              layer_norm},
     LayerDef{"leaky_relu", "max(x, alpha x)", "alpha", kAlpha, leaky_relu},
     LayerDef{"linear", "x W^T + b over the last axis", "out", kOut, linear},
     LayerDef{"log_softmax", "the logarithm of softmax", "axis", kAxis, log_softmax},
+    LayerDef{"lstm", "long short-term memory over steps", "hidden", kRecurrent,
+             recurrent<nn::LSTM>},
     LayerDef{"max_pool2d", "the greatest of each window", "kernel", kPool, pool2d<nn::MaxPool2d>},
     LayerDef{"relu", "max(x, 0)", "", {}, relu},
     LayerDef{"residual", "x + layers(x)", "layers", kLayers, residual},
+    LayerDef{"rnn", "a plain recurrent layer over steps", "hidden", kRecurrent, recurrent<nn::RNN>},
     LayerDef{"sigmoid", "1 / (1 + exp(-x))", "", {}, sigmoid},
     LayerDef{"softmax", "exponentials that add up to 1", "axis", kAxis, softmax},
     LayerDef{"tanh", "hyperbolic tangent", "", {}, tanh},

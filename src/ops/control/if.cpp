@@ -1,4 +1,7 @@
 // If: one of two graphs, chosen by a boolean.
+#include <exception>
+#include <optional>
+
 #include "ops/catalog.h"
 #include "ops/control/body.h"
 #include "ops/control/sample_body.h"
@@ -9,11 +12,30 @@ namespace tenon::op {
 
 namespace {
 
+using Types = std::vector<TensorType>;
+
+// What a branch gives, or nothing and its error where these inputs do not fit it.
+std::optional<Types> types_of(const InferContext& ctx, std::string_view branch,
+                              std::span<const TensorType> captures, std::exception_ptr& error) {
+  try {
+    return ctx.graph(branch).infer(captures);
+  } catch (const Error&) {
+    error = std::current_exception();
+    return std::nullopt;
+  }
+}
+
+// A branch may be there for other sizes than these ("drop the axis if it is 1"): then it is not
+// taken, and the other one says what comes out.
 void infer(InferContext& ctx) {
-  std::vector<TensorType> captures;
+  Types captures;
   for (size_t i = 1; i < ctx.input_count(); ++i) captures.push_back(ctx.input(i));
-  const auto then_types = ctx.graph("then_branch").infer(captures);
-  const auto else_types = ctx.graph("else_branch").infer(captures);
+  std::exception_ptr error;
+  const auto else_known = types_of(ctx, "else_branch", captures, error);
+  const auto then_known = types_of(ctx, "then_branch", captures, error);
+  if (!then_known && !else_known) std::rethrow_exception(error);
+  const Types& then_types = then_known ? *then_known : *else_known;
+  const Types& else_types = else_known ? *else_known : *then_known;
   ctx.check(then_types.size() == else_types.size(),
             "then_branch has {} outputs and else_branch {}; give both as many", then_types.size(),
             else_types.size());

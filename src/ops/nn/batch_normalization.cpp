@@ -86,14 +86,24 @@ TensorList grad(const GradContext& ctx) {
   return grads;
 }
 
+// spatial = 0, up to opset 8: running statistics of each element of [C, ...], not of each channel.
+Tensor normalize_elements(const OnnxNode& node) {
+  const Tensor &x = node.inputs[0], &mean = node.inputs[3], &var = node.inputs[4];
+  const double epsilon = Call{BatchNormalization, node.attrs}.f("epsilon");
+  return (x - mean) / Sqrt(var + epsilon) * node.inputs[1] + node.inputs[2];
+}
+
 // Before opset 14 five outputs, or is_test = 0, meant training; the last two are the batch's
 // statistics.
 TensorList older(const OnnxNode& node, bool training) {
   const AttrValue* spatial = node.attrs.find("spatial");
-  TENON_CHECK(!spatial || std::get<int64_t>(*spatial) == 1, unsupported,
-              "BatchNormalization: node {} has spatial = 0; statistics per element are not "
-              "supported, export it with 1",
-              node.name);
+  if (spatial && std::get<int64_t>(*spatial) == 0) {
+    TENON_CHECK(!training && node.inputs.size() == 5, unsupported,
+                "BatchNormalization: node {} trains with spatial = 0; statistics of each element "
+                "are only read, export it for inference",
+                node.name);
+    return {normalize_elements(node)};
+  }
   Attrs attrs = node.attrs.without("spatial").without("is_test").without("consumed_inputs");
   if (training) attrs = attrs.with({"training_mode", 1});
   const size_t running = training ? std::min<size_t>(node.output_count, 3) : 1;

@@ -46,6 +46,13 @@ void samples(Samples& s) {
   s.add({arg::any({2, 3, 4, 4}), arg::any({3, 1, 3, 3}), arg::any({3})},
         {{"group", 3}, {"kernel_shape", {3, 3}}});
   s.add({arg::any({1, 2, 3, 4, 3}), arg::any({2, 2, 2, 2, 2})}, {{"pads", {0, 1, 0, 1, 0, 1}}});
+  s.add({arg::any({1, 2, 3, 4, 5}), arg::any({4, 1, 2, 1, 2}), arg::any({4})},
+        {{"group", 2},
+         {"dilations", {1, 1, 3}},
+         {"strides", {2, 1, 1}},
+         {"pads", {1, 0, 1, 0, 0, 1}}});
+  s.add({arg::any({2, 4, 6}), arg::any({4, 1, 3})},
+        {{"group", 4}, {"dilations", {2}}, {"pads", {4, 0}}});
   s.add({arg::any({1, 1, 5, 6}), arg::any({1, 1, 2, 3})},
         {{"auto_pad", "SAME_UPPER"}, {"strides", {2, 3}}});
   s.add({arg::any({1, 1, 6, 5}), arg::any({2, 1, 4, 2})}, {{"auto_pad", "SAME_LOWER"}});

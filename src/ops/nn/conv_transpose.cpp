@@ -67,6 +67,18 @@ void samples(Samples& s) {
   s.add({arg::any({1, 1, 3, 3}), arg::any({1, 2, 3, 2})},
         {{"auto_pad", "SAME_LOWER"}, {"strides", {2, 3}}});
   s.add({arg::any({1, 1, 2, 3, 2}), arg::any({1, 2, 2, 2, 2})}, {{"strides", {2, 1, 2}}});
+  s.add({arg::any({1, 4, 3}), arg::any({4, 1, 3}), arg::any({2})}, {{"group", 2},
+                                                                    {"strides", {3}},
+                                                                    {"dilations", {2}},
+                                                                    {"pads", {1, 0}},
+                                                                    {"output_padding", {2}}});
+  s.add({arg::any({1, 2, 2, 1, 2}), arg::any({2, 1, 2, 2, 1})}, {{"group", 2},
+                                                                 {"dilations", {1, 2, 1}},
+                                                                 {"strides", {2, 1, 2}},
+                                                                 {"pads", {0, 1, 0, 1, 0, 0}},
+                                                                 {"output_padding", {1, 0, 1}}});
+  s.add({arg::any({1, 1, 2, 3}), arg::any({1, 1, 2, 2})},
+        {{"auto_pad", "VALID"}, {"strides", {1, 2}}});
   s.add({arg::any({0, 2, 3, 3}), arg::any({2, 3, 3, 3})});
   s.bad({arg::any({2, 3}), arg::any({2, 3, 3})}, {}, "ConvTranspose: X is f32[2, 3]");
   s.bad({arg::any({1, 3, 3, 3}), arg::any({2, 3, 3, 3})}, {}, "the weights want 2 channels");

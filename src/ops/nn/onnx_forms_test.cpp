@@ -114,6 +114,17 @@ TEST(OnnxForms, BatchNormalizationBefore14TrainsByItsOutputs) {
             "");
 }
 
+TEST(OnnxForms, BatchNormalizationOfElements) {
+  const Tensor x = Tensor::from<float>({1, 2, 3, 4}, {2, 1, 2});
+  const Tensor scale = Tensor::from<float>({2, 1}, {1, 2}),
+               bias = Tensor::from<float>({0, 5}, {1, 2}),
+               mean = Tensor::from<float>({1, 2}, {1, 2}),
+               var = Tensor::from<float>({4, 1}, {1, 2});
+  const OnnxNode node = node_of(op::BatchNormalization, 7, {x, scale, bias, mean, var},
+                                {{"spatial", 0}, {"epsilon", 0.0}});
+  expect_near(import(op::BatchNormalization, node)[0], {0, 5, 2, 7});
+}
+
 TEST(OnnxForms, GroupNormalizationOf18HasAScaleAGroup) {
   const Tensor x = Tensor::from<float>({-1, 1, -1, 1, -1, 1, -1, 1}, {1, 4, 2});
   const Tensor scale = Tensor::from<float>({1, 10}, {2}), bias = Tensor::from<float>({0, 100}, {2});
@@ -121,6 +132,19 @@ TEST(OnnxForms, GroupNormalizationOf18HasAScaleAGroup) {
   expect_near(import(op::GroupNormalization,
                      node_of(op::GroupNormalization, 18, {x, scale, bias}, attrs))[0],
               {-1, 1, -1, 1, 90, 110, 90, 110});
+}
+
+TEST(OnnxForms, RecurrentNetworksHadNoLayoutAndAFlagForY) {
+  const Tensor x = Tensor::from<float>({1, -1}, {2, 1, 1}), one = Tensor::ones({1, 1, 1});
+  const Attrs attrs{{"hidden_size", 1}, {"activations", std::vector<std::string>{"Affine"}}};
+  const TensorList outputs =
+      import(op::RNN, node_of(op::RNN, 1, {x, one, one}, attrs.with({"output_sequence", 1}), 2));
+  expect_near(outputs[0], {1, 0});
+  expect_near(outputs[1], {0});
+  OnnxNode lowered = node_of(op::RNN, 13, {x, one, one}, attrs.with({"layout", 0}));
+  op::RNN.onnx.lower(lowered);
+  EXPECT_EQ(lowered.attrs, attrs);
+  EXPECT_NE(refusal(op::RNN, node_of(op::RNN, 13, {x, one, one}, attrs.with({"layout", 1}))), "");
 }
 
 TEST(OnnxForms, PoolingWithoutDilationsInOldOpsets) {

@@ -152,7 +152,13 @@ Prepared prepare_weight_grad(const PrepareContext& ctx) {
 // oneDNN's weights of a deconvolution are [M, C] seen from the result: ONNX's with those two
 // swapped.
 Prepared prepare_transpose(const PrepareContext& ctx) {
-  const Geometry g = conv_rules::of_transpose(ctx, ctx.inputs[0].shape, ctx.inputs[1].shape);
+  Geometry g = conv_rules::of_transpose(ctx, ctx.inputs[0].shape, ctx.inputs[1].shape);
+  // Less than a stride of elements past the last window: oneDNN rounds down, so it need not be
+  // told.
+  for (size_t axis = 0; axis < g.windows.rank(); ++axis) {
+    int64_t& past = g.windows.pads_end[axis];
+    if (past < 0 && -past < g.windows.strides[axis]) past = 0;
+  }
   if (std::string why = refusal(ctx, g); !why.empty()) return refuse(std::move(why));
   return with_onednn([&]() -> Prepared {
     const Layouts l(g, DType::f32);
