@@ -81,11 +81,9 @@ void lowered(OnnxNode& node) {
               "DequantizeLinear '{}': opset {} makes the type of the scale, {}, not {}; cast the "
               "scale",
               node.name, node.opset, name(scale), name(static_cast<DType>(made)));
-  const TypeSet scales =
-      node.opset >= 19 ? types(DType::f32, DType::f16, DType::bf16) : types(DType::f32);
-  TENON_CHECK(scales.has(scale), unsupported,
-              "DequantizeLinear '{}': opset {} takes scales of {}, not {}; cast the scale",
-              node.name, node.opset, scales.str(), name(scale));
+  quant::check_exportable(node, "x", node.inputs[0].dtype(),
+                          quant::quantized_in(node.opset) | types(DType::i32));
+  quant::check_exportable(node, "x_scale", scale, quant::real_in(node.opset));
   node.attrs = node.attrs.without("output_dtype");
   if (node.opset < 21) node.attrs = node.attrs.without("block_size");
 }

@@ -1,5 +1,7 @@
 #include "ops/quant/granularity.h"
 
+#include "ops/onnx_node.h"
+
 namespace tenon::op::quant {
 
 namespace {
@@ -34,6 +36,12 @@ void check_blocks(const InferContext& ctx, int64_t block) {
 }
 
 }  // namespace
+
+void check_exportable(const OnnxNode& node, std::string_view what, DType type, TypeSet set) {
+  TENON_CHECK(set.has(type), unsupported,
+              "{} '{}': {} is {}, but opset {} takes {}; cast it, or export at a newer opset",
+              node.op_type, node.name, what, name(type), node.opset, set.str());
+}
 
 Granularity granularity_of(const Call& call, const Dims& scale) {
   if (call.i("block_size") != 0) return Granularity::block;

@@ -11,6 +11,20 @@ namespace tenon::op::quant {
 inline constexpr TypeSet kQuantized =
     types(DType::i8, DType::u8, DType::i16, DType::u16) | (kStored - types(DType::f8e8m0));
 
+// Those of them that QuantizeLinear and DequantizeLinear had in an opset, up to 21.
+constexpr TypeSet quantized_in(int opset) {
+  TypeSet set = types(DType::i8, DType::u8);
+  if (opset >= 19) set = set | kFloat8;
+  if (opset >= 21) set = set | types(DType::i16, DType::u16, DType::u4, DType::i4);
+  return set;
+}
+// And of the numbers they took and made.
+constexpr TypeSet real_in(int opset) {
+  return opset >= 19 ? types(DType::f32, DType::f16, DType::bf16) : types(DType::f32);
+}
+// Fails (unsupported) unless `set` has the type of an input of a node being exported.
+void check_exportable(const OnnxNode& node, std::string_view what, DType type, TypeSet set);
+
 enum class Granularity : uint8_t { tensor, axis, block };
 // Of a call with attributes axis and block_size; `scale` are the sizes of the scale.
 Granularity granularity_of(const Call& call, const Dims& scale);

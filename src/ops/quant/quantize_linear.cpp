@@ -48,19 +48,24 @@ void lowered(OnnxNode& node) {
       "QuantizeLinear '{}': opset {} divides in the type of the scale, {}, not in {}; cast "
       "the scale",
       node.name, node.opset, name(node.inputs[1].dtype()), name(static_cast<DType>(precision)));
-  const TypeSet scales =
-      node.opset >= 19 ? types(DType::f32, DType::f16, DType::bf16, DType::i32) : types(DType::f32);
-  TENON_CHECK(scales.has(node.inputs[1].dtype()), unsupported,
-              "QuantizeLinear '{}': opset {} takes scales of {}, not {}; cast the scale", node.name,
-              node.opset, scales.str(), name(node.inputs[1].dtype()));
-  if (node.opset < 21 && !node.has_input(2) && call.i("output_dtype") != 0) {
+  const int64_t number = call.i("output_dtype");
+  const TypeSet real = quant::real_in(node.opset) | types(DType::i32);
+  quant::check_exportable(node, "x", node.inputs[0].dtype(), real);
+  quant::check_exportable(node, "y_scale", node.inputs[1].dtype(),
+                          node.opset >= 19 ? real : kFloat32);
+  quant::check_exportable(node, "y",
+                          node.has_input(2) ? node.inputs[2].dtype()
+                          : number          ? static_cast<DType>(number)
+                                            : DType::u8,
+                          quant::quantized_in(node.opset));
+  if (node.opset < 21 && !node.has_input(2) && number != 0) {
     const auto shape = to_shape(node.inputs[1].dims());
     TENON_CHECK(shape, unsupported,
                 "QuantizeLinear '{}': opset {} needs a zero point, whose shape {} is not known; "
                 "export at opset 21 or newer",
                 node.name, node.opset, str(node.inputs[1].dims()));
     node.inputs.resize(3);
-    node.inputs[2] = Tensor::zeros(*shape, static_cast<DType>(call.i("output_dtype")));
+    node.inputs[2] = Tensor::zeros(*shape, static_cast<DType>(number));
   }
   node.attrs = node.attrs.without("precision");
   if (node.opset < 21) node.attrs = node.attrs.without("output_dtype").without("block_size");
