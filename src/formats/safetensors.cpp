@@ -26,15 +26,28 @@ struct TypeName {
   DType type;
 };
 constexpr std::array kTypes{
-    TypeName{"BOOL", DType::boolean}, TypeName{"U8", DType::u8},   TypeName{"I8", DType::i8},
-    TypeName{"U16", DType::u16},      TypeName{"I16", DType::i16}, TypeName{"F16", DType::f16},
-    TypeName{"BF16", DType::bf16},    TypeName{"U32", DType::u32}, TypeName{"I32", DType::i32},
-    TypeName{"F32", DType::f32},      TypeName{"U64", DType::u64}, TypeName{"I64", DType::i64},
-    TypeName{"F64", DType::f64},      TypeName{"C64", DType::c64},
+    TypeName{"BOOL", DType::boolean},
+    TypeName{"U8", DType::u8},
+    TypeName{"I8", DType::i8},
+    TypeName{"U16", DType::u16},
+    TypeName{"I16", DType::i16},
+    TypeName{"F16", DType::f16},
+    TypeName{"BF16", DType::bf16},
+    TypeName{"U32", DType::u32},
+    TypeName{"I32", DType::i32},
+    TypeName{"F32", DType::f32},
+    TypeName{"U64", DType::u64},
+    TypeName{"I64", DType::i64},
+    TypeName{"F64", DType::f64},
+    TypeName{"C64", DType::c64},
+    TypeName{"F8_E4M3", DType::f8e4m3fn},
+    TypeName{"F8_E5M2", DType::f8e5m2},
+    TypeName{"F8_E8M0", DType::f8e8m0},
+    TypeName{"F8_E4M3FNUZ", DType::f8e4m3fnuz},
+    TypeName{"F8_E5M2FNUZ", DType::f8e5m2fnuz},
 };
-// Types of the format that Tenon has none for.
-constexpr std::array<std::string_view, 7> kForeignTypes{
-    "F8_E5M2", "F8_E4M3", "F8_E8M0", "F8_E4M3FNUZ", "F8_E5M2FNUZ", "F4", "F6_E2M3"};
+// Types of the format that Tenon has none for, or (F4, packed there) keeps otherwise.
+constexpr std::array<std::string_view, 3> kForeignTypes{"F4", "F6_E2M3", "F6_E3M2"};
 
 DType parse_type(const std::string& text, std::string_view where) {
   for (const TypeName& known : kTypes)

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "base/file.h"
+#include "tensor/narrow.h"
 
 namespace tenon::formats {
 
@@ -65,9 +66,9 @@ TEST(Safetensors, KeepsTensorsAndMetadata) {
 TEST(Safetensors, WritesEveryTypeAndTheSameBytesAgain) {
   const TempDirectory folder;
   NamedTensorList tensors;
-  for (int i = 1; i < kDTypeCount; ++i) {
+  for (int i = 1; i < kTensorTypeCount; ++i) {
     const auto type = static_cast<DType>(i);
-    if (type == DType::string || type == DType::c128) continue;
+    if (type == DType::string || type == DType::c128 || bits_of(type) < 8) continue;
     Tensor tensor = Tensor::empty({3}, type);
     std::memset(tensor.raw(), type == DType::boolean ? 1 : 0x41, tensor.bytes());
     tensors.emplace_back(std::string(name(type)), std::move(tensor));
@@ -87,6 +88,7 @@ TEST(Safetensors, RefusesToWriteWhatItCannotSay) {
   EXPECT_THROW(write_safetensors(folder / "x", {{"__metadata__", x}}), Error);
   EXPECT_THROW(write_safetensors(folder / "x", {{"", x}}), Error);
   EXPECT_THROW(write_safetensors(folder / "x", {{"s", Tensor::strings({"a"}, {1})}}), Error);
+  EXPECT_THROW(write_safetensors(folder / "x", {{"i", Tensor::ones({2}, DType::i4)}}), Error);
   EXPECT_FALSE(exists(folder / "x"));
 }
 
@@ -146,7 +148,7 @@ TEST(Safetensors, RefusesHeadersThatLie) {
   expect_error(file_of("{" + entry("a", "F32", "[1.0]", 0, 4) + "}", 4), "whole number");
   expect_error(file_of("{" + entry("a", "F33", "[1]", 0, 4) + "}", 4),
                "which the format does not have");
-  expect_error(file_of("{" + entry("a", "F8_E4M3", "[4]", 0, 4) + "}", 4), "F8_E4M3",
+  expect_error(file_of("{" + entry("a", "F4", "[4]", 0, 2) + "}", 2), "F4",
                ErrorKind::unsupported);
   expect_error(file_of("{" + entry("a", "U8", "[1,1,1,1,1,1,1,1,1,1,1,1,1]", 0, 1) + "}", 1),
                "13 axes", ErrorKind::unsupported);

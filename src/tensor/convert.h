@@ -9,13 +9,37 @@
 #include <type_traits>
 
 #include "tensor/dtype.h"
+#include "tensor/narrow.h"
 
 namespace tenon {
 
-// Converts `count` elements that lie side by side; null where there is no conversion. The same type
-// on both sides counts as one, strings do not.
-using ConvertRun = void (*)(const void* from, void* to, int64_t count);
-ConvertRun convert_run(DType from, DType to);
+// Converts elements that lie side by side; false where there is no conversion. The same type on
+// both sides counts as one, strings do not. Storage types go through f32, i8 or i64, so that not
+// every pair needs a loop of its own.
+class ConvertRun {
+ public:
+  using Step = void (*)(const void* from, void* to, int64_t count);
+
+  ConvertRun() = default;
+  ConvertRun(Step only) : steps_{only} {}
+  explicit operator bool() const { return steps_[0] != nullptr; }
+  void operator()(const void* from, void* to, int64_t count) const {
+    if (!steps_[1]) return steps_[0](from, to, count);
+    run_steps(from, to, count);
+  }
+
+ private:
+  friend ConvertRun convert_run(DType from, DType to, const NarrowRule& rule);
+  static constexpr size_t kSteps = 3;
+
+  void add(Step step);
+  void run_steps(const void* from, void* to, int64_t count) const;
+
+  Step steps_[kSteps] = {};
+  uint8_t from_bytes_ = 0, to_bytes_ = 0;  // of an element; set where there are several steps
+};
+// `rule` is for conversions to narrow floats.
+ConvertRun convert_run(DType from, DType to, const NarrowRule& rule = {});
 
 namespace detail {
 

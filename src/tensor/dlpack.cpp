@@ -23,7 +23,7 @@ struct Row {
   DType type;
   uint8_t code;
 };
-constexpr std::array<Row, 15> kRows = {{
+constexpr std::array<Row, 20> kRows = {{
     {DType::i8, 0},
     {DType::i16, 0},
     {DType::i32, 0},
@@ -39,8 +39,14 @@ constexpr std::array<Row, 15> kRows = {{
     {DType::c64, 5},
     {DType::c128, 5},
     {DType::boolean, 6},
+    {DType::f8e4m3fn, 10},
+    {DType::f8e4m3fnuz, 11},
+    {DType::f8e5m2, 12},
+    {DType::f8e5m2fnuz, 13},
+    {DType::f8e8m0, 14},
 }};
 
+// Types of 4 and 2 bits have no rows: there they are packed, here each element has a byte.
 ElementType element_type(DType type) {
   for (const Row& row : kRows)
     if (row.type == type) return {row.code, static_cast<uint8_t>(size_of(type) * 8), 1};

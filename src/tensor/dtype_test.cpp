@@ -6,11 +6,11 @@ namespace tenon {
 namespace {
 
 TEST(DType, EveryNameIsReadBack) {
-  for (int i = 1; i < kDTypeCount; ++i) {
+  for (int i = 1; i < kTensorTypeCount; ++i) {
     const auto type = static_cast<DType>(i);
     EXPECT_EQ(parse_dtype(name(type)), type) << name(type);
     EXPECT_EQ(parse_dtype(onnx_name(type)), type) << onnx_name(type);
-    EXPECT_TRUE(kAnyType.has(type));
+    EXPECT_TRUE((kAnyType | kStored).has(type));
     EXPECT_GT(size_of(type), 0U);
   }
 }
@@ -35,6 +35,9 @@ TEST(DType, SizesMatchTheTypes) {
   EXPECT_EQ(size_of(DType::c128), 16U);
   EXPECT_EQ(size_of(DType::boolean), sizeof(bool));
   EXPECT_EQ(size_of(dtype_of<std::string>), sizeof(std::string));
+  EXPECT_EQ(size_of(DType::f8e4m3fn), 1U);
+  EXPECT_EQ(size_of(DType::i2), 1U);
+  EXPECT_EQ(size_of(DType::map), sizeof(void*));
 }
 
 TEST(DType, Sets) {
@@ -43,6 +46,7 @@ TEST(DType, Sets) {
   EXPECT_TRUE(is_int(DType::u64));
   EXPECT_FALSE(is_int(DType::boolean));
   EXPECT_FALSE(kAnyType.has(DType::undefined));
+  EXPECT_EQ((kStored | kContainers | kAnyType).bits + 2, uint32_t{1} << kDTypeCount);
 }
 
 }  // namespace

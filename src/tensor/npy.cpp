@@ -149,6 +149,9 @@ template <class Put>
 void encode_to(const Tensor& tensor, Put&& put) {
   TENON_CHECK(tensor.defined() && !tensor.is_symbolic(), usage,
               "npy: the tensor holds no elements; give one that does");
+  TENON_CHECK(!kStored.has(tensor.dtype()) && !is_container(tensor.dtype()), unsupported,
+              "npy: elements of type {} have no type in .npy files; convert them with to() first",
+              name(tensor.dtype()));
   const Tensor rows = tensor.contiguous();
   if (rows.dtype() != DType::string) {
     put(make_header(rows.dtype(), rows.shape(), 0));

@@ -15,7 +15,7 @@ struct Panel {
   int64_t from_row = 0, from_column = 0;
   int64_t to_row = 0, to_column = 0;
   size_t from_bytes = 0, to_bytes = 0;  // of an element
-  ConvertRun convert = nullptr;         // panels that convert
+  ConvertRun convert;                   // panels that convert
 };
 using CopyPanel = void (*)(const std::byte* from, std::byte* to, const Panel& panel);
 

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <complex>
 
+#include "tensor/narrow.h"
 #include "tensor/tensor.h"
 
 namespace tenon {
@@ -104,7 +105,7 @@ std::vector<std::string> format_complex(const std::vector<Tensor>& elements) {
 std::vector<std::string> format(const std::vector<Tensor>& elements, DType type) {
   if (type == DType::c64 || type == DType::c128) return format_complex(elements);
   std::vector<std::string> texts;
-  if (is_float(type)) {
+  if (is_float(type) || kNarrowFloats.has(type)) {
     std::vector<double> values;
     for (const Tensor& e : elements) values.push_back(e.item<double>());
     return format_floats(values);

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "tensor/narrow.h"
+
 namespace tenon::test {
 
 std::string test_name(const OpDef& op) {
@@ -55,7 +57,8 @@ std::string difference(const Tensor& actual, const Tensor& expected, Tolerance t
   if (actual.dtype() == DType::string)
     return actual.to_vector<std::string>() == expected.to_vector<std::string>() ? ""
                                                                                 : "strings differ";
-  if (!is_float(actual.dtype()) && actual.dtype() != DType::boolean) {
+  if (!is_float(actual.dtype()) && !kNarrowFloats.has(actual.dtype()) &&
+      actual.dtype() != DType::boolean) {
     const auto a = actual.to_vector<int64_t>(), e = expected.to_vector<int64_t>();
     for (size_t i = 0; i < a.size(); ++i)
       if (a[i] != e[i]) return fmt::format("element {} is {} instead of {}", i, a[i], e[i]);

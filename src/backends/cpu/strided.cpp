@@ -53,6 +53,15 @@ Shape memory_order(const Shape& dims, const Shape& strides) {
   return order;
 }
 
+bool take_order(const TensorSpec& x, TensorSpec& y) {
+  if (x.contiguous) return true;
+  const Shape strides = common_strides(x.shape, std::span(&x.strides, 1));
+  if (strides == x.shape.row_major_strides()) return false;
+  y.strides = strides;
+  y.contiguous = false;
+  return true;
+}
+
 Shape permuted(const Shape& values, const Shape& order) {
   Shape result = values;
   for (size_t i = 0; i < order.rank(); ++i) result[i] = values[static_cast<size_t>(order[i])];

@@ -34,6 +34,10 @@ Shape memory_order(const Shape& dims, const Shape& strides);
 // (channels-last), that order as strides of the output; else row-major strides.
 Shape common_strides(const Shape& dims, std::span<const Shape> operand_strides);
 
+// For kernels that look at one element at a time: whether x fills one block of memory. If that is
+// in another order than row-major, y is given the same.
+bool take_order(const TensorSpec& x, TensorSpec& y);
+
 Shape permuted(const Shape& values, const Shape& order);
 
 // Elements of one operand in the order of its walk.

@@ -10,17 +10,43 @@ namespace tenon::reference {
 
 namespace {
 
+// A code of a storage type.
+template <DType type>
+struct Code {
+  static constexpr DType kType = type;
+  uint8_t bits;
+};
+template <class T>
+concept IsCode = requires {
+  T::kType;
+};
+
 template <class T, class Wide>
 Wide load(const void* base, int64_t index) {
   if constexpr (std::is_same_v<T, bool>)  // any byte but 0 is true: borrowed memory may hold others
     return static_cast<Wide>(static_cast<const uint8_t*>(base)[index] != 0);
+  else if constexpr (IsCode<T>)
+    return convert<Wide>(value_of_code(T::kType, static_cast<const T*>(base)[index].bits));
   else
     return convert<Wide>(static_cast<const T*>(base)[index]);
 }
 
 template <class T, class Wide>
+T code_from(Wide value) {
+  if constexpr (kNarrowInts.has(T::kType))
+    return {code_of(T::kType, convert<int64_t>(value))};
+  else if constexpr (std::is_integral_v<Wide>)
+    return {code_of(T::kType, tenon::detail::narrow_to_odd_integer(value))};
+  else
+    return {code_of(T::kType, tenon::detail::narrow_to_odd(value))};
+}
+
+template <class T, class Wide>
 void store(void* base, int64_t index, Wide value) {
-  static_cast<T*>(base)[index] = convert<T>(value);
+  if constexpr (IsCode<T>)
+    static_cast<T*>(base)[index] = code_from<T>(value);
+  else
+    static_cast<T*>(base)[index] = convert<T>(value);
 }
 
 template <class Fn>
@@ -39,6 +65,16 @@ auto by_type(DType type, Fn fn) {
     case DType::u32: return fn.template operator()<uint32_t>();
     case DType::u64: return fn.template operator()<uint64_t>();
     case DType::boolean: return fn.template operator()<bool>();
+    case DType::f8e4m3fn: return fn.template operator()<Code<DType::f8e4m3fn>>();
+    case DType::f8e4m3fnuz: return fn.template operator()<Code<DType::f8e4m3fnuz>>();
+    case DType::f8e5m2: return fn.template operator()<Code<DType::f8e5m2>>();
+    case DType::f8e5m2fnuz: return fn.template operator()<Code<DType::f8e5m2fnuz>>();
+    case DType::f8e8m0: return fn.template operator()<Code<DType::f8e8m0>>();
+    case DType::f4e2m1: return fn.template operator()<Code<DType::f4e2m1>>();
+    case DType::u4: return fn.template operator()<Code<DType::u4>>();
+    case DType::i4: return fn.template operator()<Code<DType::i4>>();
+    case DType::u2: return fn.template operator()<Code<DType::u2>>();
+    case DType::i2: return fn.template operator()<Code<DType::i2>>();
     default: fail_bug(__FILE__, __LINE__, fmt::format("no element access for {}", name(type)));
   }
 }

@@ -10,6 +10,7 @@
 #include "formats/onnx/import.h"
 #include "formats/onnx/values.h"
 #include "graph/interpreter.h"
+#include "tensor/narrow.h"
 
 namespace tenon::formats {
 
@@ -121,6 +122,8 @@ std::optional<std::string> difference(const Tensor& got, const Tensor& expected,
   if (is_float(got.dtype()))
     return compare<double>(got, expected,
                            [&](double a, double b) { return agree(a, b, tolerance); });
+  if (kNarrowFloats.has(got.dtype()))
+    return compare<double>(got, expected, [](double a, double b) { return agree(a, b, {0, 0}); });
   return compare<int64_t>(got, expected, std::equal_to<>());
 }
 

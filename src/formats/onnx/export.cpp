@@ -100,12 +100,35 @@ class DataFile {
   return model;
 }
 
+// The opset whose operators first take a type.
+int first_opset_of(DType type) {
+  if (kFloat8.has(type)) return 19;
+  if (types(DType::u4, DType::i4).has(type)) return 21;
+  if (type == DType::f4e2m1) return 23;
+  if (type == DType::f8e8m0) return 24;
+  return types(DType::u2, DType::i2).has(type) ? 25 : 1;
+}
+
+void check_types(const graph::Graph& graph, int opset) {
+  for (const graph::Value& value : graph.values()) {
+    const int first = first_opset_of(value.type.dtype);
+    TENON_CHECK(first <= opset, unsupported,
+                "export of graph {}: value {} is {}, which ONNX has from opset {} on, and opset {} "
+                "was asked for; {}",
+                graph.name, value.name, name(value.type.dtype), first, opset,
+                first <= kMaxExportOpset
+                    ? fmt::format("export opset {}", first)
+                    : fmt::format("opsets past {} are not written", kMaxExportOpset));
+  }
+}
+
 graph::Graph prepare(const graph::Graph& graph, const ExportOptions& options) {
   TENON_CHECK(options.opset >= kMinExportOpset && options.opset <= kMaxExportOpset, usage,
               "export: opset {} asked for; use {} to {}", options.opset, kMinExportOpset,
               kMaxExportOpset);
   TENON_CHECK(!graph.outputs.empty(), usage, "export: graph {} has no outputs; name at least one",
               graph.name);
+  check_types(graph, options.opset);
   return expand_for_opset(graph, options.opset);
 }
 

@@ -54,7 +54,7 @@ constinit const OpDef Constant{
     .doc = "The tensor that its attribute holds.",
     .inputs = {},
     .outputs = {{"output", "T"}},
-    .types = {{"T", kAnyType}},
+    .types = {{"T", kAnyType | kStored}},
     .attrs = {attr("value", AttrType::tensor), attr("value_int", AttrType::i),
               attr("value_ints", AttrType::ints), attr("value_float", AttrType::f),
               attr("value_floats", AttrType::floats), attr("value_string", AttrType::s),

@@ -38,6 +38,8 @@ void samples(Samples& s) {
   s.add({arg::ints({3})}, {{"value", Tensor::from<int64_t>({7}, {1})}});
   s.add({arg::ints({0, 2})}, {{"value", Tensor::from<bool>({true}, {1})}});
   s.add({arg::ints({})}, {{"value", Tensor::from<double>({-1.5}, {1})}});
+  s.add({arg::ints({5})}, {{"value", Tensor::full({1}, -3, DType::i4)}});
+  s.add({arg::ints({2, 3})}, {{"value", Tensor::full({1}, 1.5, DType::f8e5m2)}});
   s.bad({arg::ints({2, -1})}, {}, "has the size -1");
   s.bad({arg::ints({2})}, {{"value", Tensor::ints({1, 2})}}, "give one element");
 }
@@ -49,7 +51,7 @@ constinit const OpDef ConstantOfShape{
     .doc = "A tensor of the given shape that holds `value`, or the f32 0, everywhere.",
     .inputs = {value("input", "I")},
     .outputs = {{"output", "T"}},
-    .types = {{"I", kInt64}, {"T", kNumeric | kBool}},
+    .types = {{"I", kInt64}, {"T", kNumeric | kBool | kStored}},
     .attrs = {attr("value", AttrType::tensor)},
     .infer = infer,
     .expand = primitive,

@@ -43,7 +43,7 @@ constinit const OpDef Flatten{
     .doc = "Two axes: the product of the sizes before `axis`, and of those from it on.",
     .inputs = {{"input", "T"}},
     .outputs = {{"output", "T"}},
-    .types = {{"T", kAnyType}},
+    .types = {{"T", kAnyType | kStored}},
     .attrs = {attr_i("axis", 1)},
     .infer = infer,
     .expand = primitive,

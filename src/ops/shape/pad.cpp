@@ -173,7 +173,7 @@ constinit const OpDef Pad{
                optional("constant_value", "T"),
                optional_value("axes", "I")},
     .outputs = {{"output", "T"}},
-    .types = {{"T", kAnyType}, {"S", kInt64}, {"I", kIndex}},
+    .types = {{"T", kAnyType | kStored}, {"S", kInt64}, {"I", kIndex}},
     .attrs = {attr_s("mode", "constant", "constant|reflect|edge|wrap")},
     .infer = infer,
     .expand = primitive,

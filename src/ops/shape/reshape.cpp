@@ -144,7 +144,7 @@ constinit const OpDef Reshape{
         "left.",
     .inputs = {{"data", "T"}, value("shape", "I")},
     .outputs = {{"reshaped", "T"}},
-    .types = {{"T", kAnyType}, {"I", kInt64}},
+    .types = {{"T", kAnyType | kStored}, {"I", kInt64}},
     .attrs = {attr_i("allowzero", 0)},
     .infer = infer,
     .expand = primitive,

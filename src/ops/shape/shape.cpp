@@ -47,7 +47,7 @@ constinit const OpDef Shape{
     .doc = "The sizes of `data`, from axis `start` to before axis `end`.",
     .inputs = {{"data", "T"}},
     .outputs = {{"shape", "I"}},
-    .types = {{"T", kAnyType}, {"I", kInt64}},
+    .types = {{"T", kAnyType | kStored}, {"I", kInt64}},
     .attrs = {attr_i("start", 0), attr("end", AttrType::i)},
     .infer = infer,
     .expand = primitive,

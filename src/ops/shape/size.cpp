@@ -27,7 +27,7 @@ constinit const OpDef Size{
     .doc = "The number of elements.",
     .inputs = {{"data", "T"}},
     .outputs = {{"size", "I"}},
-    .types = {{"T", kAnyType}, {"I", kInt64}},
+    .types = {{"T", kAnyType | kStored}, {"I", kInt64}},
     .infer = infer,
     .expand = primitive,
     .grad = not_differentiable("sizes do not change with the elements"),

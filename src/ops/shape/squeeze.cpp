@@ -85,7 +85,7 @@ constinit const OpDef Squeeze{
     .doc = "Drops the named axes of size 1, or all of them.",
     .inputs = {{"data", "T"}, optional_value("axes", "I")},
     .outputs = {{"squeezed", "T"}},
-    .types = {{"T", kAnyType}, {"I", kInt64}},
+    .types = {{"T", kAnyType | kStored}, {"I", kInt64}},
     .infer = infer,
     .expand = primitive,
     .grad = {grad, saves::nothing},

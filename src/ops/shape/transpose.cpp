@@ -70,7 +70,7 @@ constinit const OpDef Transpose{
     .doc = "The axes in the order `perm`, or reversed.",
     .inputs = {{"data", "T"}},
     .outputs = {{"transposed", "T"}},
-    .types = {{"T", kAnyType}},
+    .types = {{"T", kAnyType | kStored}},
     .attrs = {attr("perm", AttrType::ints)},
     .infer = infer,
     .expand = primitive,

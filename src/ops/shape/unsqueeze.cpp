@@ -54,7 +54,7 @@ constinit const OpDef Unsqueeze{
     .doc = "Inserts axes of size 1 at the places `axes` have in the output.",
     .inputs = {{"data", "T"}, value("axes", "I")},
     .outputs = {{"expanded", "T"}},
-    .types = {{"T", kAnyType}, {"I", kInt64}},
+    .types = {{"T", kAnyType | kStored}, {"I", kInt64}},
     .infer = infer,
     .expand = primitive,
     .grad = {grad, saves::nothing},

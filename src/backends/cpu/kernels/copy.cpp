@@ -72,6 +72,13 @@ Prepared prepare_same(const PrepareContext& ctx) {
   return whole(ctx, ctx.inputs[0].strides);
 }
 
+Prepared prepare_cast(const PrepareContext& ctx) {
+  if (kNarrowFloats.has(ctx.outputs[0].dtype) &&
+      (ctx.i("saturate") == 0 || ctx.s("round_mode") != "up"))
+    return refuse(fmt::format("to {} only saturating and rounding up", name(ctx.outputs[0].dtype)));
+  return prepare_same(ctx);
+}
+
 Prepared prepare_transpose(const PrepareContext& ctx) {
   const TensorSpec& x = ctx.inputs[0];
   const std::span<const int64_t> given = ctx.ints("perm");
@@ -226,7 +233,7 @@ Prepared prepare_pad(const PrepareContext& ctx) {
 
 constinit const KernelList copy{
     {&op::Identity, "cpu.identity", prepare_same, Strides::any},
-    {&op::Cast, "cpu.cast_strided", prepare_same, Strides::any},
+    {&op::Cast, "cpu.cast_strided", prepare_cast, Strides::any},
     {&op::Transpose, "cpu.transpose", prepare_transpose, Strides::any},
     {&op::Expand, "cpu.expand", prepare_expand, Strides::any},
     {&op::Slice, "cpu.slice", prepare_slice, Strides::any},

@@ -1,4 +1,4 @@
-// Cast between all types, and Identity.
+// Cast between all types, BitCast and Identity.
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -102,19 +102,37 @@ bool parse_float(std::string_view text, double& value) {
   return true;
 }
 
-void store_text(DType type, void* to, int64_t i, const std::string& original) {
+// As the rule of a Cast to narrow floats says.
+NarrowRule rule_of(const Call& call) {
+  using Round = NarrowRule::Round;
+  const std::string_view mode = call.s("round_mode");
+  return {call.i("saturate") != 0, mode == "down"      ? Round::down
+                                   : mode == "nearest" ? Round::nearest
+                                                       : Round::up};
+}
+
+void store_number(DType type, void* to, int64_t i, double value, const NarrowRule& rule) {
+  if (kNarrowFloats.has(type))
+    static_cast<uint8_t*>(to)[i] = code_of(type, detail::narrow_to_odd(value), rule);
+  else
+    storer<double>(type)(to, i, value);
+}
+
+void store_text(DType type, void* to, int64_t i, const std::string& original,
+                const NarrowRule& rule) {
   const std::string_view text = trim(original);
+  const bool may_be_fraction = is_float(type) || kNarrowFloats.has(type);
   int64_t integer = 0;
   uint64_t large = 0;
   double number = 0;
   if (type == DType::boolean && (same_word(text, "true") || same_word(text, "false")))
     storer<uint64_t>(type)(to, i, same_word(text, "true"));
-  else if (!is_float(type) && parse(text, integer))
+  else if (!may_be_fraction && parse(text, integer))
     storer<int64_t>(type)(to, i, integer);
-  else if (!is_float(type) && parse(text, large))
+  else if (!may_be_fraction && parse(text, large))
     storer<uint64_t>(type)(to, i, large);
   else if (parse_float(text, number))
-    storer<double>(type)(to, i, number);
+    store_number(type, to, i, number, rule);
   else
     fail(ErrorKind::data,
          "Cast: element {} is \"{}\", which is no number; use text such as \"42\", \"-1e-5\" or "
@@ -135,26 +153,40 @@ Prepared cast_of(const PrepareContext& ctx) {
   const DType from = ctx.inputs[0].dtype, to = ctx.outputs[0].dtype;
   const int64_t count = ctx.inputs[0].numel();
   if (from == to) return copy(ctx);
+  const NarrowRule rule = rule_of(ctx);
   if (from == DType::string)
     return make_kernel([=](const RunContext& run) {
       for (int64_t i = 0; i < count; ++i)
-        store_text(to, run.out[0], i, run.input<std::string>(0)[i]);
+        store_text(to, run.out[0], i, run.input<std::string>(0)[i], rule);
     });
-  if (to == DType::string)
-    return with_wide(from, [&]<class Wide>() -> Prepared {
+  if (to == DType::string) {
+    // Storage types read as the types they are decoded to.
+    const DType wide = kNarrowFloats.has(from) ? DType::f32 : kStored.has(from) ? DType::i8 : from;
+    return with_wide(wide, [&]<class Wide>() -> Prepared {
       return make_kernel([=](const RunContext& run) {
         const In<Wide> x(from, run.in[0]);
-        for (int64_t i = 0; i < count; ++i) run.output<std::string>(0)[i] = text_of(x[i], from);
+        for (int64_t i = 0; i < count; ++i) run.output<std::string>(0)[i] = text_of(x[i], wide);
       });
     });
-  return make_kernel([count, convert = convert_run(from, to)](const RunContext& run) {
+  }
+  return make_kernel([count, convert = convert_run(from, to, rule)](const RunContext& run) {
     convert(run.in[0], run.out[0], count);
+  });
+}
+
+Prepared bit_cast(const PrepareContext& ctx) {
+  const DType from = ctx.inputs[0].dtype;
+  if (ctx.outputs[0].dtype != DType::boolean || from == DType::boolean) return copy(ctx);
+  // Any byte but 0 is true, and a bool must hold 0 or 1.
+  return make_kernel([count = ctx.inputs[0].numel()](const RunContext& run) {
+    for (int64_t i = 0; i < count; ++i) run.output<bool>(0)[i] = run.input<uint8_t>(0)[i] != 0;
   });
 }
 
 }  // namespace
 
 constinit const KernelList cast{
+    {&op::BitCast, "reference.bit_cast", bit_cast},
     {&op::Cast, "reference.cast", cast_of},
     {&op::Identity, "reference.identity", copy},
 };
