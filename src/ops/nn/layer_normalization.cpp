@@ -3,6 +3,7 @@
 #include "ops/nn/catalog.h"
 #include "ops/nn/norm_rules.h"
 #include "ops/nn/precision.h"
+#include "ops/onnx_node.h"
 #include "ops/samples.h"
 
 namespace tenon::op {
@@ -62,6 +63,11 @@ TensorList grad(const GradContext& ctx) {
   return grads;
 }
 
+// ONNX Runtime had it before ONNX, and writes it into files of any opset.
+TensorList upgrade_1(const OnnxNode& node) {
+  return LayerNormalization.all(node.inputs, node.attrs, node.output_count);
+}
+
 void samples(Samples& s) {
   s.add({arg::any({2, 3, 4}), arg::any({4}), arg::any({4})});
   s.add({arg::any({2, 3, 4}), arg::any({3, 4})}, {{"axis", 1}});
@@ -98,7 +104,7 @@ constinit const OpDef LayerNormalization{
     .infer = infer,
     .expand = expand,
     .grad = {grad, saves::input(0) | saves::input(1)},
-    .onnx = {.since = 17},
+    .onnx = {.since = 17, .older = {{1, upgrade_1}}},
     .samples = samples,
 };
 

@@ -11,17 +11,12 @@
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "backends/cpu/kernels/layer_normalization.cpp"
-#include "backends/cpu/row_loops_inl.h"
+#include "backends/cpu/norm_loops_inl.h"
 
 #ifndef TENON_CPU_LAYER_NORMALIZATION_TYPES
 #define TENON_CPU_LAYER_NORMALIZATION_TYPES
 namespace tenon::cpu {
 namespace {
-
-struct Moments {
-  float mean;
-  float inv_std;
-};
 
 struct LayerNormLoops {
   // out = (x - mean) * inv_std * scale + bias over n elements; bias may be null.
@@ -39,42 +34,6 @@ struct LayerNormLoops {
 HWY_BEFORE_NAMESPACE();
 namespace tenon::cpu::HWY_NAMESPACE {
 namespace {
-
-struct CentredSquare {
-  V mean;
-  HWY_INLINE V operator()(V x, V) const {
-    const V centred = hn::Sub(x, mean);
-    return hn::Mul(centred, centred);
-  }
-};
-
-HWY_INLINE Moments moments(const float* x, size_t n, double epsilon) {
-  const auto count = static_cast<double>(n);
-  const auto mean = static_cast<float>(row_sum<false>(x, x, nullptr, n, First{}) / count);
-  const CentredSquare square{hn::Set(D(), mean)};
-  const double variance = row_sum<false>(x, x, nullptr, n, square) / count;
-  return {mean, static_cast<float>(1 / std::sqrt(variance + epsilon))};
-}
-
-template <bool kBias>
-HWY_INLINE void normalize(const float* x, const float* scale, const float* bias, float* out,
-                          size_t n, V mean, V inv_std) {
-  const D d;
-  const size_t lanes = hn::Lanes(d);
-  size_t i = 0;
-  for (; i + lanes <= n; i += lanes) {
-    const V normal = hn::Mul(hn::Sub(hn::LoadU(d, x + i), mean), inv_std);
-    V y = hn::Mul(normal, hn::LoadU(d, scale + i));
-    if constexpr (kBias) y = hn::Add(y, hn::LoadU(d, bias + i));
-    hn::StoreU(y, d, out + i);
-  }
-  if (i == n) return;
-  const size_t rest = n - i;
-  const V normal = hn::Mul(hn::Sub(load_part(d, x + i, rest), mean), inv_std);
-  V y = hn::Mul(normal, load_part(d, scale + i, rest));
-  if constexpr (kBias) y = hn::Add(y, load_part(d, bias + i, rest));
-  store_part(y, d, out + i, rest);
-}
 
 Moments forward(const float* x, const float* scale, const float* bias, float* out, size_t n,
                 double epsilon) {

@@ -62,6 +62,14 @@ struct SigmoidOf : NoAttrs {
     return sigmoid(d, x);
   }
 };
+struct SwishOf {  // x*sigmoid(alpha*x): 4 ULP of sigmoid's range
+  float alpha;
+  explicit SwishOf(const ElementAttrs& attrs) : alpha(attrs.a) {}
+  template <class D, class V>
+  HWY_INLINE V operator()(D d, V x) const {
+    return hn::Mul(x, sigmoid(d, hn::Mul(x, hn::Set(d, alpha))));
+  }
+};
 struct EluOf {  // alpha*(e^x - 1) below 0: 3 ULP
   float alpha;
   explicit EluOf(const ElementAttrs& attrs) : alpha(attrs.a) {}
@@ -127,7 +135,7 @@ ElementFn find_unary_exp(const OpDef& op, DType type) {
       {&op::Cos, unary_f32<CosOf>},           {&op::Tanh, unary_f32<TanhOf>},
       {&op::Sigmoid, unary_f32<SigmoidOf>},   {&op::Elu, unary_f32<EluOf>},
       {&op::Softplus, unary_f32<SoftplusOf>}, {&op::Mish, unary_f32<MishOf>},
-      {&op::Gelu, unary_f32<GeluOf>},
+      {&op::Gelu, unary_f32<GeluOf>},         {&op::Swish, unary_f32<SwishOf>},
   };
   return find_row(rows, op, type);
 }
@@ -171,6 +179,7 @@ constinit const KernelList unary_exp{
     {&op::Softplus, "cpu.softplus", prepare, Strides::any},
     {&op::Mish, "cpu.mish", prepare, Strides::any},
     {&op::Gelu, "cpu.gelu", prepare_gelu, Strides::any},
+    {&op::Swish, "cpu.swish", prepare, Strides::any},
 };
 
 }  // namespace tenon::cpu
