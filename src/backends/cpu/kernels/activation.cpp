@@ -124,7 +124,12 @@ DType loop_type(const PrepareContext& ctx) {
   return ctx.inputs[0].dtype == DType::f64 ? DType::f64 : DType::f32;
 }
 
+Refusal refuse_stored(const PrepareContext& ctx) {
+  return refuse(fmt::format("only f16, bf16, f32, f64; X is {}", name(ctx.inputs[0].dtype)));
+}
+
 Prepared prepare_is_nan(const PrepareContext& ctx) {
+  if (!is_float(ctx.inputs[0].dtype)) return refuse_stored(ctx);
   const DType type = loop_type(ctx);
   return prepare_elementwise(
       ctx,
@@ -132,6 +137,7 @@ Prepared prepare_is_nan(const PrepareContext& ctx) {
 }
 
 Prepared prepare_is_inf(const PrepareContext& ctx) {
+  if (!is_float(ctx.inputs[0].dtype)) return refuse_stored(ctx);
   const DType type = loop_type(ctx);
   const ElementAttrs attrs{ctx.i("detect_negative") ? -INFINITY : NAN,
                            ctx.i("detect_positive") ? INFINITY : NAN};
