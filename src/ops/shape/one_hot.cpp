@@ -1,6 +1,8 @@
 // OneHot: for each index a row that is on at it and off elsewhere.
 #include "ops/grad.h"
+#include "ops/math/catalog.h"
 #include "ops/onnx_node.h"
+#include "ops/reduce/catalog.h"
 #include "ops/samples.h"
 #include "ops/shape/catalog.h"
 
@@ -34,6 +36,20 @@ void infer(InferContext& ctx) {
   ctx.output(0, std::move(out));
 }
 
+// Of the two values: the sums of the gradient where each stands.
+TensorList grad(const GradContext& ctx) {
+  TensorList grads = ctx.none();
+  if (!ctx.needs(2)) return grads;
+  const Tensor g = ctx.grad();
+  const Tensor mask =
+      OneHot(ctx.input(0), ctx.input(1), Tensor::from<float>({0, 1}, {2}).to(g.dtype()), ctx.attrs);
+  const Tensor all = ReduceSum(g, Attrs{{"keepdims", 0}});
+  const Tensor on = ReduceSum(g * mask, Attrs{{"keepdims", 0}});
+  const Tensor axis = Tensor::ints({0});
+  grads[2] = Concat.all({Unsqueeze(all - on, axis), Unsqueeze(on, axis)}, {{"axis", 0}})[0];
+  return grads;
+}
+
 void samples(Samples& s) {
   const Arg off_on = arg::fixed(Tensor::from<float>({-1, 2}, {2}));
   s.add({arg::ints({0, 3, -1, 4, -5}), arg::int_scalar(4), off_on});
@@ -43,6 +59,7 @@ void samples(Samples& s) {
          arg::fixed(Tensor::from<bool>({false, true}, {2}))},
         {{"axis", -2}});
   s.add({arg::int_scalar(1), arg::int_scalar(2), off_on});
+  s.add({arg::ints({0, 2, -1, 5}), arg::int_scalar(3), arg::any({2})}, {{"axis", 0}});
   s.add({arg::ints({}), arg::int_scalar(2), off_on});
   s.add({arg::ints({0}), arg::int_scalar(0), off_on});
   s.bad({arg::ints({0}), arg::int_scalar(-1), off_on}, {}, "depth is -1; use 0 or more");
@@ -61,7 +78,7 @@ constinit const OpDef OneHot{
     .attrs = {attr_i("axis", -1)},
     .infer = infer,
     .expand = primitive,
-    .grad = not_differentiable("indices are not continuous"),
+    .grad = {grad, saves::input(0) | saves::input(1)},
     // Opset 9 asked for indices of 0 or more, which mean the same now.
     .onnx = {.since = 11, .older = {{9, upgrade::as_is}}},
     .samples = samples,

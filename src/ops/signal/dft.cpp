@@ -1,5 +1,6 @@
 // DFT: the discrete Fourier transform along one axis, of real or complex signals.
 #include <algorithm>
+#include <cstdint>
 
 #include "ops/grad.h"
 #include "ops/math/catalog.h"
@@ -63,6 +64,9 @@ void infer(InferContext& ctx) {
   ctx.check(!length.is_const() || length.value() >= 1,
             "the transform of axis {} of {} has length {}; use a dft_length of 1 or more", at,
             ctx.str(0), length.str());
+  ctx.check(!length.is_const() || length.value() <= signal::kMaxLength,
+            "the transform of axis {} of {} has length {}; use a dft_length of {} at most", at,
+            ctx.str(0), length.str(), signal::kMaxLength);
   out[at] = is_onesided(ctx) && !is_inverse(ctx) ? length.floor_div(2) + Dim(1) : length;
   ctx.output(0, std::move(out));
 }
@@ -187,6 +191,8 @@ void samples(Samples& s) {
   s.bad({arg::any({4, 2}), arg::none(), arg::int_scalar(1)}, {},
         "axis 1 of f32[4, 2] holds the real and imaginary parts");
   s.bad({arg::any({4, 2}), arg::int_scalar(0)}, {}, "has length 0; use a dft_length of 1 or more");
+  s.bad({arg::any({4, 2}), arg::int_scalar(INT64_MAX)}, {},
+        "use a dft_length of 1073741824 at most");
   s.bad({arg::any({4, 2}), arg::ints({1, 2})}, {}, "dft_length is i64[2]; give one number");
 }
 

@@ -10,6 +10,9 @@
 
 namespace tenon::signal {
 
+// The longest transform.
+inline constexpr int64_t kMaxLength = int64_t{1} << 30;
+
 // Fails unless input `i`, where it is given, holds one number.
 void check_number(const InferContext& ctx, size_t i);
 // The integer that input `i` holds, where it is known.

@@ -35,6 +35,8 @@ void infer(InferContext& ctx) {
   ctx.check(!step.is_const() || step.value() >= 1, "frame_step is {}; use 1 or more", step.str());
   ctx.check(!length.is_const() || length.value() >= 1, "frames have length {}; use 1 or more",
             length.str());
+  ctx.check(!length.is_const() || length.value() <= signal::kMaxLength,
+            "frames have length {}; use {} at most", length.str(), signal::kMaxLength);
   if (ctx.has_input(2)) {
     const Dim& window = ctx.dims(2)[0];
     ctx.check(!window.is_const() || !length.is_const() || window == length,

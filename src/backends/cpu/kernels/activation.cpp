@@ -25,6 +25,16 @@ struct SeluOf {  // gamma * (alpha * (e^x - 1)) at 0 and below, gamma * x above:
     return hn::Mul(hn::Set(d, gamma), hn::IfThenElse(below, y, x));
   }
 };
+struct CeluOf {  // alpha * (e^(x / alpha) - 1) below 0, alpha above 0: 4 ULP
+  float alpha;
+  explicit CeluOf(const ElementAttrs& attrs) : alpha(attrs.a) {}
+  template <class D, class V>
+  HWY_INLINE V operator()(D d, V x) const {
+    const auto below = hn::Lt(x, hn::Zero(d));
+    const V scaled = hn::Div(hn::IfThenElseZero(below, x), hn::Set(d, alpha));
+    return hn::IfThenElse(below, hn::Mul(hn::Set(d, alpha), expm1_nonpositive(d, scaled)), x);
+  }
+};
 struct ThresholdedReluOf {  // x above alpha, else 0
   float alpha;
   explicit ThresholdedReluOf(const ElementAttrs& attrs) : alpha(attrs.a) {}
@@ -63,6 +73,7 @@ ElementFn library_row(DType type) {
 ElementFn find_activation(const OpDef& op, DType type) {
   static constexpr ElementRow rows[] = {
       {&op::Selu, unary_f32<SeluOf>},
+      {&op::Celu, unary_f32<CeluOf>},
       {&op::ThresholdedRelu, unary_f32<ThresholdedReluOf>},
       {&op::Softsign, unary_floats<SoftsignOf>},
       {&op::PRelu, binary_floats<PReluOf>},
@@ -120,11 +131,21 @@ Prepared prepare(const PrepareContext& ctx) {
   return prepare_same_type(ctx, HWY_DYNAMIC_DISPATCH(find_activation), kCostlyGrain, attrs);
 }
 
+Prepared prepare_celu(const PrepareContext& ctx) {
+  if (!(ctx.f("alpha") > 0)) return refuse(fmt::format("alpha is {}, not above 0", ctx.f("alpha")));
+  return prepare(ctx);
+}
+
 DType loop_type(const PrepareContext& ctx) {
   return ctx.inputs[0].dtype == DType::f64 ? DType::f64 : DType::f32;
 }
 
+Refusal refuse_stored(const PrepareContext& ctx) {
+  return refuse(fmt::format("only f16, bf16, f32, f64; X is {}", name(ctx.inputs[0].dtype)));
+}
+
 Prepared prepare_is_nan(const PrepareContext& ctx) {
+  if (!is_float(ctx.inputs[0].dtype)) return refuse_stored(ctx);
   const DType type = loop_type(ctx);
   return prepare_elementwise(
       ctx,
@@ -132,6 +153,7 @@ Prepared prepare_is_nan(const PrepareContext& ctx) {
 }
 
 Prepared prepare_is_inf(const PrepareContext& ctx) {
+  if (!is_float(ctx.inputs[0].dtype)) return refuse_stored(ctx);
   const DType type = loop_type(ctx);
   const ElementAttrs attrs{ctx.i("detect_negative") ? -INFINITY : NAN,
                            ctx.i("detect_positive") ? INFINITY : NAN};
@@ -145,6 +167,7 @@ Prepared prepare_is_inf(const PrepareContext& ctx) {
 
 constinit const KernelList activation{
     {&op::Selu, "cpu.selu", prepare, Strides::any},
+    {&op::Celu, "cpu.celu", prepare_celu, Strides::any},
     {&op::ThresholdedRelu, "cpu.thresholded_relu", prepare, Strides::any},
     {&op::Softsign, "cpu.softsign", prepare, Strides::any},
     {&op::PRelu, "cpu.p_relu", prepare, Strides::any},

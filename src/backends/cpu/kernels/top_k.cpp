@@ -1,34 +1,16 @@
 // TopK: the head of each line in order. An element and its place become one key that sorts like the
 // operator's definition: of equal elements the first comes first, and NaN is the largest.
 #include <algorithm>
-#include <bit>
-#include <functional>
-#include <type_traits>
 #include <vector>
 
 #include "backends/cpu/kernels/catalog.h"
+#include "backends/cpu/ordered_bits.h"
 #include "base/threads.h"
 #include "ops/reduce/catalog.h"
 
 namespace tenon::cpu {
 
 namespace {
-
-// Unsigned numbers in the order of the values.
-template <class T>
-auto ordered_bits(T value) {
-  if constexpr (std::is_floating_point_v<T>) {
-    using U = std::conditional_t<sizeof(T) == 4, uint32_t, uint64_t>;
-    constexpr U kSign = U{1} << (8 * sizeof(U) - 1);
-    if (value != value) return static_cast<U>(~U{0});
-    const U bits = std::bit_cast<U>(value + T{0});  // -0 becomes 0
-    return static_cast<U>(bits & kSign ? ~bits : bits | kSign);
-  } else {
-    using U = std::make_unsigned_t<T>;
-    constexpr U kSign = std::is_signed_v<T> ? U{1} << (8 * sizeof(U) - 1) : 0;
-    return static_cast<U>(static_cast<U>(value) ^ kSign);
-  }
-}
 
 // Of up to 32 bits: one number, the element above the place.
 struct Packed {
