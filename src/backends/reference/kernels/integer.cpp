@@ -13,17 +13,19 @@ namespace {
 using integer_rules::ParameterWalk;
 using product_rules::Sizes;
 
-// The elements of one input as integers; zeros where it is absent.
-class Integers {
+// The elements of one input as Wide; zeros where it is absent.
+template <class Wide>
+class Numbers {
  public:
-  Integers(DType type, const void* base) {
+  Numbers(DType type, const void* base) {
     if (base) in_.emplace(type, base);
   }
-  int64_t operator[](int64_t i) const { return in_ ? (*in_)[i] : 0; }
+  Wide operator[](int64_t i) const { return in_ ? (*in_)[i] : Wide{0}; }
 
  private:
-  std::optional<In<int64_t>> in_;
+  std::optional<In<Wide>> in_;
 };
+using Integers = Numbers<int64_t>;
 
 // Types of the inputs by port, undefined where absent.
 std::vector<DType> types_of(const PrepareContext& ctx) {
@@ -59,22 +61,22 @@ struct MatMulKernel : Kernel {
   }
 
   // Calls fn(element of the result, matrix, row, column, sum).
-  template <class Fn>
+  template <class Wide, class Fn>
   void for_each_sum(const RunContext& run, Fn&& fn) const {
-    const Integers a(types[ports.a], run.in[ports.a]), b(types[ports.b], run.in[ports.b]);
-    const Integers za(types[ports.a_zero], run.in[ports.a_zero]);
-    const Integers zb(types[ports.b_zero], run.in[ports.b_zero]);
+    const auto numbers = [&](size_t port) { return Numbers<Wide>(types[port], run.in[port]); };
+    const Numbers<Wide> a = numbers(ports.a), b = numbers(ports.b);
+    const Numbers<Wide> za = numbers(ports.a_zero), zb = numbers(ports.b_zero);
     int64_t element = 0;
     for_each_index(sizes.batch, [&](const Shape& at, int64_t) {
       const int64_t left = offset_of(at, sizes.a_strides), right = offset_of(at, sizes.b_strides);
       for (int64_t i = 0; i < sizes.rows; ++i)
         for (int64_t j = 0; j < sizes.columns; ++j) {
-          const int64_t row_zero = za[place(a_zero, at, i)], column_zero = zb[place(b_zero, at, j)];
-          int64_t sum = 0;
+          const Wide row_zero = za[place(a_zero, at, i)], column_zero = zb[place(b_zero, at, j)];
+          Wide sum = 0;
           for (int64_t k = 0; k < sizes.inner; ++k)
             sum += (a[left + i * sizes.inner + k] - row_zero) *
                    (b[right + k * sizes.columns + j] - column_zero);
-          fn(element++, at, i, j, static_cast<int32_t>(sum));
+          fn(element++, at, i, j, sum);
         }
     });
   }
@@ -89,8 +91,8 @@ struct MatMulIntegerKernel final : MatMulKernel {
   using MatMulKernel::MatMulKernel;
   void run(const RunContext& ctx) const override {
     auto* y = ctx.output<int32_t>(0);
-    for_each_sum(ctx, [&](int64_t element, const Shape&, int64_t, int64_t, int32_t sum) {
-      y[element] = sum;
+    for_each_sum<int64_t>(ctx, [&](int64_t element, const Shape&, int64_t, int64_t, int64_t sum) {
+      y[element] = static_cast<int32_t>(sum);
     });
   }
 };
@@ -102,15 +104,27 @@ struct QLinearMatMulKernel final : MatMulKernel {
         b_scale(integer_rules::walk_columns(ctx.inputs[4].shape, sizes)) {}
 
   void run(const RunContext& ctx) const override {
+    // 8-bit floats are summed in double.
+    if (integer_rules::kBytes.has(types[0]) && integer_rules::kBytes.has(types[3]))
+      multiply<int64_t>(ctx, [](int64_t sum) { return static_cast<int32_t>(sum); });
+    else
+      multiply<double>(ctx, [](double sum) { return sum; });
+  }
+
+  template <class Wide, class Narrow>
+  void multiply(const RunContext& ctx, Narrow&& narrow) const {
     const In<double> sa(types[1], ctx.in[1]), sb(types[4], ctx.in[4]), sy(types[6], ctx.in[6]);
     const DType type = types[7];
-    const auto zero = static_cast<int32_t>(Integers(type, ctx.in[7])[0]);
-    const Out<int64_t> y(type, ctx.out[0]);
+    const bool is_byte = integer_rules::kBytes.has(type);
+    const double zero = In<double>(type, ctx.in[7])[0];
+    const Out<double> y(type, ctx.out[0]);
     const auto y_scale = static_cast<float>(sy[0]);
-    for_each_sum(ctx, [&](int64_t element, const Shape& at, int64_t i, int64_t j, int32_t sum) {
+    for_each_sum<Wide>(ctx, [&](int64_t element, const Shape& at, int64_t i, int64_t j, Wide sum) {
       const float scale = static_cast<float>(sa[place(a_scale, at, i)]) *
                           static_cast<float>(sb[place(b_scale, at, j)]) / y_scale;
-      y.set(element, integer_rules::quantized(static_cast<float>(sum) * scale, zero, type));
+      const float value = static_cast<float>(narrow(sum)) * scale;
+      y.set(element, is_byte ? integer_rules::quantized(value, static_cast<int32_t>(zero), type)
+                             : value + zero);
     });
   }
 
