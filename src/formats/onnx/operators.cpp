@@ -28,6 +28,12 @@ bool is_known(const ::onnx::NodeProto& node, const Functions& functions) {
          find_legacy(node.op_type(), domain);
 }
 
+// Operators of com.microsoft that are those of ai.onnx in their newest form: quantisers wrote 16-bit
+// and 4-bit types into that domain before ai.onnx had them.
+bool is_copy(std::string_view name, std::string_view domain) {
+  return domain == "com.microsoft" && (name == "QuantizeLinear" || name == "DequantizeLinear");
+}
+
 std::string_view shown_domain(std::string_view domain) {
   return domain.empty() ? "ai.onnx" : domain;
 }
@@ -175,7 +181,7 @@ class Obstacles {
 }  // namespace
 
 const OpDef* find_operator(std::string_view name, std::string_view domain) {
-  const OpDef* op = op::find(name, domain);
+  const OpDef* op = op::find(name, is_copy(name, domain) ? "" : domain);
   return op && op->onnx.since ? op : nullptr;
 }
 
@@ -198,7 +204,7 @@ OperatorForm form_of(std::string_view name, std::string_view domain, int opset,
     return {nullptr, legacy->upgrade, legacy->inputs};
   TENON_BUG_IF(!op, "{}: operator {} is not in the catalogue, which was looked through before",
                where, name);
-  if (opset == 0 || opset >= op->onnx.since) return {op, nullptr};
+  if (opset == 0 || opset >= op->onnx.since || is_copy(name, domain)) return {op, nullptr};
   const OnnxForm::Older* form = nullptr;
   for (const OnnxForm::Older& older : op->onnx.older)
     if (older.since <= opset) form = &older;

@@ -2,6 +2,7 @@
 // the left and for a column on the right.
 #include "ops/grad.h"
 #include "ops/math/catalog.h"
+#include "ops/math/product_rules.h"
 #include "ops/onnx_node.h"
 #include "ops/samples.h"
 #include "ops/shape/catalog.h"
@@ -10,46 +11,7 @@ namespace tenon::op {
 
 namespace {
 
-// The sizes of a product, vectors taken as matrices.
-struct Sizes {
-  Dim rows, inner, columns;
-  Dims batch;
-};
-
-Dims batch_of(const Dims& dims) {
-  return dims.size() <= 2 ? Dims() : Dims(dims.begin(), dims.end() - 2);
-}
-
-Sizes sizes_of(const Dims& a, const Dims& b) {
-  return {a.size() == 1 ? Dim(1) : a[a.size() - 2], a.back(), b.size() == 1 ? Dim(1) : b.back(),
-          broadcast(batch_of(a), batch_of(b))};
-}
-
-void infer_shape(InferContext& ctx) {
-  const Dims& a = ctx.dims(0);
-  const Dims& b = ctx.dims(1);
-  for (size_t i = 0; i < 2; ++i)
-    ctx.check(ctx.rank(i) > 0, "{} is {}; it needs one axis or more; multiply by a scalar with Mul",
-              i == 0 ? "A" : "B", ctx.str(i));
-  const Dim& left = a.back();
-  const Dim& right = b.size() == 1 ? b[0] : b[b.size() - 2];
-  ctx.check(left == right || !left.is_const() || !right.is_const(),
-            "A is {} and B is {}; the last axis of A, {}, must be as long as the {} of B, {}",
-            ctx.str(0), ctx.str(1), left.str(), b.size() == 1 ? "axis" : "last axis but one",
-            right.str());
-  Dims dims;
-  try {
-    dims = broadcast(batch_of(a), batch_of(b));
-  } catch (const Error&) {
-    ctx.fail(
-        "the leading axes of A, {}, and B, {}, cannot be broadcast together; sizes must be equal "
-        "or 1",
-        ctx.str(0), ctx.str(1));
-  }
-  if (a.size() > 1) dims.push_back(a[a.size() - 2]);
-  if (b.size() > 1) dims.push_back(b.back());
-  ctx.output(0, std::move(dims));
-}
+void infer_shape(InferContext& ctx) { ctx.output(0, product_rules::output(ctx, 0, 1)); }
 
 bool is_positive(const Dim& dim) { return dim.is_const() && dim.value() > 0; }
 
@@ -90,9 +52,7 @@ TensorList grad(const GradContext& ctx) {
 }
 
 double flops(const InferContext& ctx) {
-  const Sizes sizes = sizes_of(ctx.dims(0), ctx.dims(1));
-  const Dim steps = product(sizes.batch) * sizes.rows * sizes.inner * sizes.columns;
-  return steps.is_const() ? 2.0 * static_cast<double>(steps.value()) : 0;
+  return product_rules::flops(ctx.dims(0), ctx.dims(1));
 }
 
 void samples(Samples& s) {

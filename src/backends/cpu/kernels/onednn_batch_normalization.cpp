@@ -4,6 +4,7 @@
 
 #include "backends/cpu/kernels/catalog.h"
 #include "backends/cpu/onednn.h"
+#include "backends/cpu/through_f32.h"
 #include "ops/nn/catalog.h"
 
 namespace tenon::cpu {
@@ -172,9 +173,11 @@ constinit const KernelList onednn_batch_normalization{
     {&op::BatchNormalization, "cpu.onednn_batch_norm", dense_vectors<prepare_forward, 1>,
      Strides::any},
     {&op::BatchNormalization, "cpu.onednn_batch_norm_dense", prepare_forward},
+    {&op::BatchNormalization, "cpu.onednn_batch_norm_half", through_f32<prepare_forward>},
     {&op::BatchNormalizationGrad, "cpu.onednn_batch_norm_grad", dense_vectors<prepare_grad, 2>,
      Strides::any},
     {&op::BatchNormalizationGrad, "cpu.onednn_batch_norm_grad_dense", prepare_grad},
+    {&op::BatchNormalizationGrad, "cpu.onednn_batch_norm_grad_half", through_f32<prepare_grad>},
 };
 
 }  // namespace tenon::cpu

@@ -3,6 +3,7 @@
 // whatever layout the primitive likes.
 #include "backends/cpu/kernels/catalog.h"
 #include "backends/cpu/onednn.h"
+#include "backends/cpu/through_f32.h"
 #include "ops/nn/catalog.h"
 #include "ops/nn/conv_rules.h"
 
@@ -201,13 +202,18 @@ Prepared dense_weights(const PrepareContext& ctx) {
 constinit const KernelList onednn_conv{
     {&op::Conv, "cpu.onednn_conv", dense_weights<prepare_conv>, Strides::any},
     {&op::Conv, "cpu.onednn_conv_dense", prepare_conv},
+    {&op::Conv, "cpu.onednn_conv_half", through_f32<dense_weights<prepare_conv>>, Strides::any},
+    {&op::Conv, "cpu.onednn_conv_half_dense", through_f32<prepare_conv>},
     {&op::ConvTranspose, "cpu.onednn_conv_transpose", dense_weights<prepare_transpose>,
      Strides::any},
     {&op::ConvTranspose, "cpu.onednn_conv_transpose_dense", prepare_transpose},
+    {&op::ConvTranspose, "cpu.onednn_conv_transpose_half", through_f32<prepare_transpose>},
     {&op::ConvInputGrad, "cpu.onednn_conv_input_grad", dense_weights<prepare_input_grad>,
      Strides::any},
     {&op::ConvInputGrad, "cpu.onednn_conv_input_grad_dense", prepare_input_grad},
+    {&op::ConvInputGrad, "cpu.onednn_conv_input_grad_half", through_f32<prepare_input_grad>},
     {&op::ConvWeightGrad, "cpu.onednn_conv_weight_grad", prepare_weight_grad, Strides::any},
+    {&op::ConvWeightGrad, "cpu.onednn_conv_weight_grad_half", through_f32<prepare_weight_grad>},
 };
 
 }  // namespace tenon::cpu

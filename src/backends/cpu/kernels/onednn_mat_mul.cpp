@@ -3,6 +3,7 @@
 
 #include "backends/cpu/kernels/catalog.h"
 #include "backends/cpu/onednn.h"
+#include "backends/cpu/through_f32.h"
 #include "ops/math/catalog.h"
 
 namespace tenon::cpu {
@@ -173,8 +174,12 @@ Prepared prepare_gemm(const PrepareContext& ctx) {
 constinit const KernelList onednn_mat_mul{
     {&op::MatMul, "cpu.onednn_mat_mul", prepare_mat_mul, Strides::any},
     {&op::MatMul, "cpu.onednn_mat_mul_dense", prepare_mat_mul},
+    {&op::MatMul, "cpu.onednn_mat_mul_half", through_f32<prepare_mat_mul>, Strides::any},
+    {&op::MatMul, "cpu.onednn_mat_mul_half_dense", through_f32<prepare_mat_mul>},
     {&op::Gemm, "cpu.onednn_gemm", prepare_gemm, Strides::any},
     {&op::Gemm, "cpu.onednn_gemm_dense", prepare_gemm},
+    {&op::Gemm, "cpu.onednn_gemm_half", through_f32<prepare_gemm>, Strides::any},
+    {&op::Gemm, "cpu.onednn_gemm_half_dense", through_f32<prepare_gemm>},
 };
 
 }  // namespace tenon::cpu

@@ -3,6 +3,7 @@
 
 #include "backends/cpu/kernels/catalog.h"
 #include "backends/cpu/onednn.h"
+#include "backends/cpu/through_f32.h"
 #include "ops/nn/catalog.h"
 #include "ops/nn/pool_rules.h"
 
@@ -13,9 +14,12 @@ namespace {
 using dnnl::algorithm;
 using dnnl::memory;
 
-std::string refusal(const PrepareContext& ctx, const Windows& w) {
-  if (ctx.inputs[0].dtype != DType::f32)
-    return fmt::format("only f32; x is {}", name(ctx.inputs[0].dtype));
+// Averages of bytes would be rounded before anyone sees them.
+constexpr TypeSet kMaxTypes = types(DType::f32, DType::i8, DType::u8);
+
+std::string refusal(const PrepareContext& ctx, const Windows& w, TypeSet takes = kFloat32) {
+  if (!takes.has(ctx.inputs[0].dtype))
+    return fmt::format("only {}; x is {}", takes.str(), name(ctx.inputs[0].dtype));
   if (w.rank() > 3) return fmt::format("only 1 to 3 spatial axes; x has {}", w.rank());
   for (const TensorSpec& spec : ctx.inputs)
     if (spec.present() && spec.numel() == 0) return "nothing to compute";
@@ -39,7 +43,7 @@ struct Pooling {
   memory::desc image, maps;
   bool past_padding = false;  // ceil_mode: a last window reaches past the padding
 
-  Pooling(int64_t batch, int64_t channels, const Windows& w) {
+  Pooling(int64_t batch, int64_t channels, const Windows& w, DType type = DType::f32) {
     kernel = dims_of(w.kernel);
     strides = dims_of(w.strides);
     begin = dims_of(w.pads_begin);
@@ -52,8 +56,8 @@ struct Pooling {
       past_padding = past_padding || reach > w.pads_end[axis];
       end.push_back(std::max(reach, w.pads_end[axis]));
     }
-    image = desc_of(DType::f32, in, channels_last(in));
-    maps = desc_of(DType::f32, out, channels_last(out));
+    image = desc_of(type, in, channels_last(in));
+    maps = desc_of(type, out, channels_last(out));
   }
 
   dnnl::pooling_v2_forward::primitive_desc forward(dnnl::prop_kind kind, algorithm how) const {
@@ -82,8 +86,9 @@ algorithm average(const Call& call) {
 Prepared forward(const PrepareContext& ctx, algorithm how) {
   const TensorSpec& x = ctx.inputs[0];
   const Windows w = pool_rules::windows(ctx, x.shape);
-  if (std::string why = refusal(ctx, w); !why.empty()) return refuse(std::move(why));
-  const Pooling pooling(x.shape[0], x.shape[1], w);
+  const TypeSet takes = how == algorithm::pooling_max ? kMaxTypes : kFloat32;
+  if (std::string why = refusal(ctx, w, takes); !why.empty()) return refuse(std::move(why));
+  const Pooling pooling(x.shape[0], x.shape[1], w, x.dtype);
   if (pooling.past_padding && how == algorithm::pooling_avg_include_padding)
     return refuse("a window reaches past the padding, which its average must not count");
   return with_onednn([&]() -> Prepared {
@@ -169,11 +174,26 @@ Prepared prepare_global_average(const PrepareContext& ctx) {
 
 constinit const KernelList onednn_pool{
     {&op::MaxPool, "cpu.onednn_max_pool", prepare_max, Strides::any},
+    {&op::MaxPool, "cpu.onednn_max_pool_half", through_f32<prepare_max>, Strides::any},
+    {&op::MaxPool, "cpu.onednn_max_pool_half_dense", through_f32<prepare_max>},
     {&op::MaxPoolGrad, "cpu.onednn_max_pool_grad", prepare_max_grad, Strides::any},
+    {&op::MaxPoolGrad, "cpu.onednn_max_pool_grad_half", through_f32<prepare_max_grad>,
+     Strides::any},
+    {&op::MaxPoolGrad, "cpu.onednn_max_pool_grad_half_dense", through_f32<prepare_max_grad>},
     {&op::AveragePool, "cpu.onednn_average_pool", prepare_average, Strides::any},
+    {&op::AveragePool, "cpu.onednn_average_pool_half", through_f32<prepare_average>, Strides::any},
+    {&op::AveragePool, "cpu.onednn_average_pool_half_dense", through_f32<prepare_average>},
     {&op::AveragePoolGrad, "cpu.onednn_average_pool_grad", prepare_average_grad, Strides::any},
+    {&op::AveragePoolGrad, "cpu.onednn_average_pool_grad_half", through_f32<prepare_average_grad>,
+     Strides::any},
+    {&op::AveragePoolGrad, "cpu.onednn_average_pool_grad_half_dense",
+     through_f32<prepare_average_grad>},
     {&op::GlobalAveragePool, "cpu.onednn_global_average_pool", prepare_global_average,
      Strides::any},
+    {&op::GlobalAveragePool, "cpu.onednn_global_average_pool_half",
+     through_f32<prepare_global_average>, Strides::any},
+    {&op::GlobalAveragePool, "cpu.onednn_global_average_pool_half_dense",
+     through_f32<prepare_global_average>},
 };
 
 }  // namespace tenon::cpu

@@ -1,0 +1,265 @@
+// Packing, multiplying and requantising 8-bit matrices.
+#include "backends/cpu/integer_product.h"
+
+#include "ops/quant/integer_rules.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "backends/cpu/integer_product.cpp"
+#include "backends/cpu/simd.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace tenon::cpu::HWY_NAMESPACE {
+namespace {
+
+using Wide = hn::ScalableTag<int32_t>;
+using Narrow = hn::Repartition<int16_t, Wide>;
+using Sums = hn::Vec<Wide>;
+
+constexpr size_t kRows = 4;
+
+HWY_INLINE Sums pairs_of(Wide d, Sums first, Sums second) {
+  return hn::Or(hn::And(first, hn::Set(d, 0xffff)), hn::ShiftLeft<16>(second));
+}
+
+template <class T>
+HWY_INLINE Sums load_wide(Wide d, const T* from) {
+  return hn::PromoteTo(d, hn::LoadU(hn::Rebind<T, Wide>(), from));
+}
+
+template <class T>
+void pack_row_of(const T* from, size_t count, int32_t zero_point, int32_t* to) {
+  for (size_t k = 0; k + 1 < count; k += 2)
+    *to++ = integer_pair(from[k] - zero_point, from[k + 1] - zero_point);
+  if (count % 2) *to = integer_pair(from[count - 1] - zero_point, 0);
+}
+
+void pack_row(const void* from, DType type, size_t count, int32_t zero_point, int32_t* to) {
+  if (type == DType::i8)
+    pack_row_of(static_cast<const int8_t*>(from), count, zero_point, to);
+  else
+    pack_row_of(static_cast<const uint8_t*>(from), count, zero_point, to);
+}
+
+// Pairs of `columns` columns from two rows; the second may be missing.
+template <class T>
+HWY_INLINE void pack_pair(const T* first, const T* second, size_t columns, size_t panel,
+                          const int32_t* zero_points, int32_t* to) {
+  const Wide d;
+  const size_t lanes = hn::Lanes(d);
+  if (columns == panel && second) {
+    for (size_t j = 0; j < panel; j += lanes) {
+      const auto zero = hn::LoadU(d, zero_points + j);
+      hn::StoreU(pairs_of(d, hn::Sub(load_wide(d, first + j), zero),
+                          hn::Sub(load_wide(d, second + j), zero)),
+                 d, to + j);
+    }
+    return;
+  }
+  for (size_t j = 0; j < columns; ++j)
+    to[j] = integer_pair(first[j] - zero_points[j], second ? second[j] - zero_points[j] : 0);
+  for (size_t j = columns; j < panel; ++j) to[j] = 0;
+}
+
+template <class T>
+void pack_panel_of(const T* from, size_t stride, size_t inner, size_t columns,
+                   const int32_t* zero_points, int32_t* to) {
+  const size_t panel = 2 * hn::Lanes(Wide());
+  for (size_t k = 0; k < inner; k += 2, to += panel)
+    pack_pair(from + k * stride, k + 1 < inner ? from + (k + 1) * stride : nullptr, columns, panel,
+              zero_points, to);
+}
+
+void pack_panel(const void* from, DType type, size_t stride, size_t inner, size_t columns,
+                const int32_t* zero_points, int32_t* to) {
+  if (type == DType::i8)
+    pack_panel_of(static_cast<const int8_t*>(from), stride, inner, columns, zero_points, to);
+  else
+    pack_panel_of(static_cast<const uint8_t*>(from), stride, inner, columns, zero_points, to);
+}
+
+template <class T>
+void widen_of(const T* from, size_t count, int32_t zero_point, int16_t* to) {
+  const hn::ScalableTag<int16_t> d;
+  const hn::Rebind<T, hn::ScalableTag<int16_t>> narrow;
+  const auto zero = hn::Set(d, static_cast<int16_t>(zero_point));
+  const size_t lanes = hn::Lanes(d);
+  size_t i = 0;
+  for (; i + lanes <= count; i += lanes)
+    hn::StoreU(hn::Sub(hn::PromoteTo(d, hn::LoadU(narrow, from + i)), zero), d, to + i);
+  for (; i < count; ++i) to[i] = static_cast<int16_t>(from[i] - zero_point);
+}
+
+void widen(const void* from, DType type, size_t count, int32_t zero_point, int16_t* to) {
+  if (type == DType::i8)
+    widen_of(static_cast<const int8_t*>(from), count, zero_point, to);
+  else
+    widen_of(static_cast<const uint8_t*>(from), count, zero_point, to);
+}
+
+void interleave(const int16_t* first, const int16_t* second, size_t count, int32_t* to) {
+  const Wide d;
+  const hn::Rebind<int16_t, Wide> narrow;
+  const size_t lanes = hn::Lanes(d);
+  size_t i = 0;
+  for (; i + lanes <= count; i += lanes) {
+    const auto one = hn::PromoteTo(d, hn::LoadU(narrow, first + i));
+    const auto two = second ? hn::PromoteTo(d, hn::LoadU(narrow, second + i)) : hn::Zero(d);
+    hn::StoreU(pairs_of(d, one, two), d, to + i);
+  }
+  for (; i < count; ++i) to[i] = integer_pair(first[i], second ? second[i] : 0);
+}
+
+// The accumulators of kCount rows and two vectors of columns. Some processors keep the sums of even
+// and odd elements apart until the end, hence the second set; elsewhere it stays 0 and costs
+// nothing.
+template <size_t kCount>
+struct Accumulators {
+  Sums even[kCount][2], odd[kCount][2];
+
+  HWY_INLINE explicit Accumulators(Wide d) {
+    for (size_t r = 0; r < kCount; ++r)
+      for (size_t v = 0; v < 2; ++v) even[r][v] = odd[r][v] = hn::Zero(d);
+  }
+  HWY_INLINE void add(Wide d, const int32_t* rows, size_t row_stride, Sums left, Sums right) {
+    const Narrow dn;
+    for (size_t r = 0; r < kCount; ++r) {
+      const auto a = hn::BitCast(dn, hn::Set(d, rows[r * row_stride]));
+      even[r][0] =
+          hn::ReorderWidenMulAccumulate(d, a, hn::BitCast(dn, left), even[r][0], odd[r][0]);
+      even[r][1] =
+          hn::ReorderWidenMulAccumulate(d, a, hn::BitCast(dn, right), even[r][1], odd[r][1]);
+    }
+  }
+  HWY_INLINE void store(Wide d, int32_t* out) const {
+    const size_t lanes = hn::Lanes(d);
+    for (size_t r = 0; r < kCount; ++r)
+      for (size_t v = 0; v < 2; ++v)
+        hn::StoreU(hn::RearrangeToOddPlusEven(even[r][v], odd[r][v]), d, out + (r * 2 + v) * lanes);
+  }
+};
+
+template <size_t kCount>
+void tile_of(const int32_t* rows, size_t row_stride, const int32_t* panel, size_t pairs,
+             int32_t* out) {
+  const Wide d;
+  const size_t lanes = hn::Lanes(d);
+  Accumulators<kCount> sums(d);
+  for (size_t k = 0; k < pairs; ++k)
+    sums.add(d, rows + k, row_stride, hn::LoadU(d, panel + 2 * k * lanes),
+             hn::LoadU(d, panel + (2 * k + 1) * lanes));
+  sums.store(d, out);
+}
+
+void tile(const int32_t* rows, size_t row_stride, size_t row_count, const int32_t* panel,
+          size_t pairs, int32_t* out) {
+  switch (row_count) {
+    case 1: return tile_of<1>(rows, row_stride, panel, pairs, out);
+    case 2: return tile_of<2>(rows, row_stride, panel, pairs, out);
+    case 3: return tile_of<3>(rows, row_stride, panel, pairs, out);
+    default: return tile_of<4>(rows, row_stride, panel, pairs, out);
+  }
+}
+
+template <size_t kCount, class T>
+void tile_unpacked_of(const int32_t* rows, size_t row_stride, const T* from, size_t stride,
+                      size_t inner, const int32_t* zero_points, int32_t* out) {
+  const Wide d;
+  const size_t lanes = hn::Lanes(d);
+  const auto zero0 = hn::LoadU(d, zero_points), zero1 = hn::LoadU(d, zero_points + lanes);
+  Accumulators<kCount> sums(d);
+  size_t k = 0;
+  for (; k + 1 < inner; k += 2, from += 2 * stride)
+    sums.add(d, rows + k / 2, row_stride,
+             pairs_of(d, hn::Sub(load_wide(d, from), zero0),
+                      hn::Sub(load_wide(d, from + stride), zero0)),
+             pairs_of(d, hn::Sub(load_wide(d, from + lanes), zero1),
+                      hn::Sub(load_wide(d, from + stride + lanes), zero1)));
+  if (k < inner)
+    sums.add(d, rows + k / 2, row_stride,
+             pairs_of(d, hn::Sub(load_wide(d, from), zero0), hn::Zero(d)),
+             pairs_of(d, hn::Sub(load_wide(d, from + lanes), zero1), hn::Zero(d)));
+  sums.store(d, out);
+}
+
+template <class T>
+void tile_unpacked_by_count(const int32_t* rows, size_t row_stride, size_t row_count, const T* from,
+                            size_t stride, size_t inner, const int32_t* zero_points, int32_t* out) {
+  switch (row_count) {
+    case 1: return tile_unpacked_of<1>(rows, row_stride, from, stride, inner, zero_points, out);
+    case 2: return tile_unpacked_of<2>(rows, row_stride, from, stride, inner, zero_points, out);
+    case 3: return tile_unpacked_of<3>(rows, row_stride, from, stride, inner, zero_points, out);
+    default: return tile_unpacked_of<4>(rows, row_stride, from, stride, inner, zero_points, out);
+  }
+}
+
+void tile_unpacked(const int32_t* rows, size_t row_stride, size_t row_count, const void* from,
+                   DType type, size_t stride, size_t inner, const int32_t* zero_points,
+                   int32_t* out) {
+  if (type == DType::i8)
+    tile_unpacked_by_count(rows, row_stride, row_count, static_cast<const int8_t*>(from), stride,
+                           inner, zero_points, out);
+  else
+    tile_unpacked_by_count(rows, row_stride, row_count, static_cast<const uint8_t*>(from), stride,
+                           inner, zero_points, out);
+}
+
+// integer_rules::quantized() on vectors: the same operations in the same order.
+template <class T>
+void requantize_as(const int32_t* sums, size_t count, const Requantization& how, T* to) {
+  const Wide d;
+  const hn::Rebind<float, Wide> df;
+  const hn::Rebind<T, Wide> narrow;
+  const size_t lanes = hn::Lanes(d);
+  const auto low =
+      hn::Set(df, static_cast<float>(integer_rules::lowest(how.type) - how.zero_point));
+  const auto high =
+      hn::Set(df, static_cast<float>(integer_rules::highest(how.type) - how.zero_point));
+  const auto zero = hn::Set(d, how.zero_point), bias = hn::Set(d, how.bias);
+  const auto all = hn::Set(df, *how.scale);
+  size_t i = 0;
+  for (; i + lanes <= count; i += lanes) {
+    const auto scale = how.one_scale ? all : hn::LoadU(df, how.scale + i);
+    const auto x = hn::Mul(hn::ConvertTo(df, hn::Add(hn::LoadU(d, sums + i), bias)), scale);
+    const auto above = hn::IfThenElse(hn::Gt(x, low), x, low);
+    const auto clamped = hn::IfThenElse(hn::Lt(above, high), above, high);
+    hn::StoreU(hn::DemoteTo(narrow, hn::Add(hn::NearestInt(clamped), zero)), narrow, to + i);
+  }
+  for (; i < count; ++i) {
+    const auto sum =
+        static_cast<int32_t>(static_cast<uint32_t>(sums[i]) + static_cast<uint32_t>(how.bias));
+    to[i] = static_cast<T>(integer_rules::quantized(
+        static_cast<float>(sum) * how.scale[how.one_scale ? 0 : i], how.zero_point, how.type));
+  }
+}
+
+void requantize(const int32_t* sums, size_t count, const Requantization& how, void* to) {
+  if (how.type == DType::i8)
+    requantize_as(sums, count, how, static_cast<int8_t*>(to));
+  else
+    requantize_as(sums, count, how, static_cast<uint8_t*>(to));
+}
+
+IntegerLoops find_integer_loops() {
+  static_assert(2 * hn::MaxLanes(Wide()) <= kMaxIntegerPanel && kRows <= kMaxIntegerRows);
+  return {2 * hn::Lanes(Wide()), kRows,     pack_row, pack_panel, widen, interleave, tile,
+          tile_unpacked,         requantize};
+}
+
+}  // namespace
+}  // namespace tenon::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace tenon::cpu {
+
+namespace {
+HWY_EXPORT(find_integer_loops);
+}  // namespace
+
+const IntegerLoops& integer_loops() {
+  static const IntegerLoops loops = HWY_DYNAMIC_DISPATCH(find_integer_loops)();
+  return loops;
+}
+
+}  // namespace tenon::cpu
+#endif
