@@ -1,5 +1,6 @@
 // OneHotEncoder: for each element a row that is 1 at its category and 0 elsewhere.
 #include <algorithm>
+#include <cmath>
 
 #include "ops/grad.h"
 #include "ops/ml/catalog.h"

@@ -1,4 +1,5 @@
 // StringNormalizer: a list of words without stop words, in one case.
+#include "base/text.h"
 #include "ops/grad.h"
 #include "ops/onnx_node.h"
 #include "ops/samples.h"
