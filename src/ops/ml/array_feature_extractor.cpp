@@ -25,8 +25,8 @@ void infer(InferContext& ctx) {
 }
 
 TensorList expand(const ExpandContext& ctx) {
-  const Tensor places = ctx.input(1).rank() == 1 ? ctx.input(1)
-                                                 : Reshape(ctx.input(1), Tensor::ints({-1}));
+  const Tensor places =
+      ctx.input(1).rank() == 1 ? ctx.input(1) : Reshape(ctx.input(1), Tensor::ints({-1}));
   const Tensor z = Gather(ctx.input(0), places, {{"axis", -1}});
   return {z.rank() == 1 ? Unsqueeze(z, Tensor::ints({0})) : z};
 }

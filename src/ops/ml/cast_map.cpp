@@ -38,10 +38,10 @@ TensorList expand(const ExpandContext& ctx) {
   const bool dense = ctx.s("map_form") == "DENSE";
   const int64_t count = dense ? static_cast<int64_t>(order.size()) : ctx.i("max_map");
   // Places without an entry are 0; as text they are what ONNX Runtime writes.
-  Tensor y = values.dtype() == DType::string
-                 ? Tensor::strings(std::vector<std::string>(static_cast<size_t>(count), "0.f"),
-                                   {1, count})
-                 : Tensor::zeros({1, count}, values.dtype());
+  Tensor y =
+      values.dtype() == DType::string
+          ? Tensor::strings(std::vector<std::string>(static_cast<size_t>(count), "0.f"), {1, count})
+          : Tensor::zeros({1, count}, values.dtype());
   for (size_t i = 0; i < order.size(); ++i) {
     const int64_t key = keys.data<int64_t>()[order[i]];
     TENON_CHECK(dense || key >= 0, usage, "CastMap: key {} of X is negative; a place is 0 or more",
@@ -55,8 +55,8 @@ TensorList expand(const ExpandContext& ctx) {
 void samples(Samples& s) {
   const Arg floats =
       arg::fixed(Tensor::map(Tensor::ints({5, 0, 2}), Tensor::from<float>({1.5, -2, 3}, {3})));
-  const Arg words = arg::fixed(
-      Tensor::map(Tensor::ints({1, 3}), Tensor::strings({"2.5", "-1"}, {2})));
+  const Arg words =
+      arg::fixed(Tensor::map(Tensor::ints({1, 3}), Tensor::strings({"2.5", "-1"}, {2})));
   s.add({floats});
   s.add({floats}, {{"cast_to", "TO_INT64"}, {"map_form", "SPARSE"}, {"max_map", 4}});
   s.add({floats}, {{"cast_to", "TO_STRING"}, {"map_form", "SPARSE"}, {"max_map", 6}});

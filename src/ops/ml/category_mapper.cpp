@@ -24,9 +24,10 @@ TensorList expand(const ExpandContext& ctx) {
     return {LabelEncoder(ctx.input(0), {{"keys_strings", all_words},
                                         {"values_int64s", all_numbers},
                                         {"default_int64", ctx.i("default_int64")}})};
-  return {LabelEncoder(ctx.input(0), {{"keys_int64s", all_numbers},
-                                      {"values_strings", all_words},
-                                      {"default_string", AttrValue(std::string(ctx.s("default_string")))}})};
+  return {LabelEncoder(ctx.input(0),
+                       {{"keys_int64s", all_numbers},
+                        {"values_strings", all_words},
+                        {"default_string", AttrValue(std::string(ctx.s("default_string")))}})};
 }
 
 void samples(Samples& s) {
@@ -35,7 +36,8 @@ void samples(Samples& s) {
   s.add({arg::any({2, 3})}, {words, numbers});
   s.add({arg::any({4})}, {words, numbers, {"default_int64", 9}, {"default_string", "none"}});
   s.add({arg::any({0})}, {words, numbers});
-  s.bad({arg::typed({2}, DType::string)}, {words}, "cats_strings has 2 entries but cats_int64s has 0");
+  s.bad({arg::typed({2}, DType::string)}, {words},
+        "cats_strings has 2 entries but cats_int64s has 0");
   s.bad({arg::typed({2}, DType::f32)}, {words, numbers}, "it takes i64, string");
 }
 

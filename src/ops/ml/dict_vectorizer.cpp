@@ -23,8 +23,8 @@ void infer(InferContext& ctx) {
   ctx.check(keys == DType::undefined || keys == (words.empty() ? DType::i64 : DType::string),
             "the keys of X are {}; that needs {}", name(keys),
             keys == DType::string ? "string_vocabulary" : "int64_vocabulary");
-  ctx.check(values == DType::undefined || kValues.has(values), "the values of X are {}; it takes {}",
-            name(values), kValues.str());
+  ctx.check(values == DType::undefined || kValues.has(values),
+            "the values of X are {}; it takes {}", name(values), kValues.str());
   const size_t count = std::max(words.size(), numbers.size());
   ctx.output(0, {1, static_cast<int64_t>(count)}, values);
 }
@@ -49,8 +49,7 @@ TensorList expand(const ExpandContext& ctx) {
   }
   Tensor y = Tensor::zeros({1, static_cast<int64_t>(places.size())}, values.dtype());
   for (size_t i = 0; i < places.size(); ++i)
-    if (places[i] >= 0)
-      y.select(1, static_cast<int64_t>(i)).copy_from(values.select(0, places[i]));
+    if (places[i] >= 0) y.select(1, static_cast<int64_t>(i)).copy_from(values.select(0, places[i]));
   return {y};
 }
 

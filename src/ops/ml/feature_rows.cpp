@@ -7,7 +7,8 @@ namespace tenon::feature_rows {
 
 Rows of(const InferContext& ctx, size_t at) {
   const Dims& x = ctx.dims(at);
-  ctx.check(x.size() == 1 || x.size() == 2, "{} is {}; give features as [rows, features] or [features]",
+  ctx.check(x.size() == 1 || x.size() == 2,
+            "{} is {}; give features as [rows, features] or [features]",
             ctx.op.inputs[std::min(at, ctx.op.inputs.size() - 1)].name, ctx.str(at));
   return x.size() == 1 ? Rows{1, x[0]} : Rows{x[0], x[1]};
 }

@@ -11,7 +11,8 @@ namespace tenon::op {
 
 namespace {
 
-constexpr TypeSet kLabels = kString | types(DType::i16, DType::i32, DType::i64, DType::f32, DType::f64);
+constexpr TypeSet kLabels =
+    kString | types(DType::i16, DType::i32, DType::i64, DType::f32, DType::f64);
 
 void infer(InferContext& ctx) {
   const label_mapping::Mapping mapping = label_mapping::read(ctx);
@@ -25,7 +26,8 @@ void infer(InferContext& ctx) {
 // Opset 1 knows one list of words, whose places are the numbers.
 TensorList upgrade_classes(const OnnxNode& node) {
   const AttrValue* given = node.attrs.find("classes_strings");
-  const auto words = given ? std::get<std::vector<std::string>>(*given) : std::vector<std::string>();
+  const auto words =
+      given ? std::get<std::vector<std::string>>(*given) : std::vector<std::string>();
   std::vector<int64_t> places;
   for (size_t i = 0; i < words.size(); ++i) places.push_back(static_cast<int64_t>(i));
   const bool from_words = node.inputs[0].dtype() == DType::string;
@@ -52,8 +54,9 @@ void samples(Samples& s) {
   s.add({arg::any({4})}, {words, floats("values_floats", {0.5, 1.5, -2})}).types = kString;
   s.add({arg::any({4})}, {words, word_values}).types = kString;
   s.add({arg::any({5})}, {ints("keys_int64s", {-1, 0, 1}), word_values}).types = kInt64;
-  s.add({arg::any({2, 2})},
-        {ints("keys_int64s", {0, 1, 1}), floats("values_floats", {1, 2, 3}), {"default_float", 0.5}})
+  s.add(
+       {arg::any({2, 2})},
+       {ints("keys_int64s", {0, 1, 1}), floats("values_floats", {1, 2, 3}), {"default_float", 0.5}})
       .types = kInt64;
   s.add({arg::fixed(Tensor::from<float>({NAN, 1, -NAN, 0.5F, -0.0F}, {5}))},
         {floats("keys_floats", {NAN, 1, 0}), ints("values_int64s", {7, 8, 9})});

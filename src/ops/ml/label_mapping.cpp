@@ -45,7 +45,8 @@ Tensor fallback_of(const Call& call, DType type) {
     return given.reshape({});
   }
   if (type == DType::string) return Tensor::strings({std::string(call.s("default_string"))}, {});
-  if (type == DType::f32 || type == DType::f64) return Tensor::scalar(call.f("default_float"), type);
+  if (type == DType::f32 || type == DType::f64)
+    return Tensor::scalar(call.f("default_float"), type);
   Tensor number = Tensor::empty({}, type);
   number.copy_from(Tensor::from<int64_t>({call.i("default_int64")}, {}));
   return number;

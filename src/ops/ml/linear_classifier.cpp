@@ -16,8 +16,8 @@ namespace tenon::op {
 namespace {
 
 int64_t label_count(const Call& call) {
-  return static_cast<int64_t>(std::max(call.ints("classlabels_ints").size(),
-                                       call.strings("classlabels_strings").size()));
+  return static_cast<int64_t>(
+      std::max(call.ints("classlabels_ints").size(), call.strings("classlabels_strings").size()));
 }
 
 // Scores a row: one a class, or one alone for two classes (and for one).
@@ -60,7 +60,8 @@ TensorList expand(const ExpandContext& ctx) {
     const Tensor best = ArgMax(sums, {{"axis", 1}, {"keepdims", 0}});
     return {Gather(labels, best), scores::transformed(sums, how)};
   }
-  // One score: above 0 is the second class. Of the transforms only PROBIT counts, as in ONNX Runtime.
+  // One score: above 0 is the second class. Of the transforms only PROBIT counts, as in ONNX
+  // Runtime.
   const Tensor above = Squeeze(Greater(sums, constant_like(sums, 0)), Tensor::ints({1}));
   const Tensor both =
       label_count(ctx) == 2 ? Concat.all({1.0 - sums, sums}, {{"axis", 1}})[0] : sums;

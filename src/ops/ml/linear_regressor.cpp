@@ -51,13 +51,15 @@ void samples(Samples& s) {
   s.add({arg::any({0, 3})}, {six, {"targets", 2}});
   for (const char* post : {"SOFTMAX", "LOGISTIC", "SOFTMAX_ZERO"})
     s.add({arg::any({4, 3})}, {six, {"targets", 2}, {"post_transform", post}});
-  s.add({arg::range({4, 2}, 0.1, 0.9)},
-        {list("coefficients", {0.25, 0.5, 0.5, 0.25}), {"targets", 2}, {"post_transform", "PROBIT"}})
+  s.add(
+       {arg::range({4, 2}, 0.1, 0.9)},
+       {list("coefficients", {0.25, 0.5, 0.5, 0.25}), {"targets", 2}, {"post_transform", "PROBIT"}})
       .types = kFloats;
   s.add({arg::any({2, 3})}, {list("coefficients", {1, 2, 3}), {"post_transform", "LOGISTIC"}});
   s.bad({arg::any({4, 2})}, {six, {"targets", 2}}, "6 coefficients for 2 targets and X f32[4, 2]");
   s.bad({arg::any({4, 3})}, {six, {"targets", 4}}, "6 coefficients for 4 targets");
-  s.bad({arg::any({4, 3})}, {six, {"targets", 2}, list("intercepts", {1})}, "1 intercepts for 2 targets");
+  s.bad({arg::any({4, 3})}, {six, {"targets", 2}, list("intercepts", {1})},
+        "1 intercepts for 2 targets");
   s.bad({arg::any({4, 3})}, {six, {"targets", 0}}, "targets is 0");
   s.bad({arg::any({})}, {six}, "give features as [rows, features] or [features]");
 }

@@ -13,7 +13,8 @@ namespace {
 
 void infer(InferContext& ctx) {
   const size_t words = ctx.strings("cats_strings").size(), numbers = ctx.ints("cats_int64s").size();
-  ctx.check((words == 0) != (numbers == 0), "{} cats_strings and cats_int64s given; give one of them",
+  ctx.check((words == 0) != (numbers == 0),
+            "{} cats_strings and cats_int64s given; give one of them",
             words == 0 ? "none of" : "both");
   const bool strings = ctx.dtype(0) == DType::string;
   ctx.check(strings == (words > 0), "X is {}; that needs {}", ctx.str(0),

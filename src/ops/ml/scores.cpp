@@ -35,8 +35,8 @@ Tensor softmax_zero_of(const Tensor& x) {
   const Tensor powers = op::Exp(x - most);
   const Tensor sum = op::ReduceSum(op::Where(counts, powers, constant_like(x, 0)), columns);
   const Tensor none = op::Equal(sum, constant_like(x, 0));
-  const Tensor shares = op::Where(counts, powers, x * op::Exp(-most)) /
-                        op::Where(none, constant_like(x, 1), sum);
+  const Tensor shares =
+      op::Where(counts, powers, x * op::Exp(-most)) / op::Where(none, constant_like(x, 1), sum);
   return op::Where(none, constant_like(x, 0.5), shares);
 }
 

@@ -54,7 +54,8 @@ void softmax(std::span<T> row) {
   for (T& value : row) value /= sum;
 }
 
-// Softmax of the scores that are not zero; those that are stay so. One half everywhere when all are.
+// Softmax of the scores that are not zero; those that are stay so. One half everywhere when all
+// are.
 template <class T>
 void softmax_zero(std::span<T> row) {
   const T most = largest(std::span<const T>(row));

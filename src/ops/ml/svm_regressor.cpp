@@ -52,16 +52,16 @@ TensorList expand(const ExpandContext& ctx) {
   const DType type = ctx.input(0).dtype() == DType::f64 ? DType::f64 : DType::f32;
   const Tensor x = feature_rows::as_matrix(ctx.input(0)).to(type);
   const auto weights = ctx.floats("coefficients");
-  const Tensor w =
-      feature_rows::constant(weights, {1, static_cast<int64_t>(weights.size())}, type);
+  const Tensor w = feature_rows::constant(weights, {1, static_cast<int64_t>(weights.size())}, type);
   const Tensor bias = feature_rows::constant(ctx.floats("rho").first(1), {1}, type);
   const int64_t count = ctx.i("n_supports");
   Tensor values = x;  // without vectors it is a linear function of the features
   if (count > 0) {
     const auto vectors = ctx.floats("support_vectors");
-    values = kernel_values(svm_rules::kernel_of(ctx), x,
-                           feature_rows::constant(
-                               vectors, {count, static_cast<int64_t>(vectors.size()) / count}, type));
+    values =
+        kernel_values(svm_rules::kernel_of(ctx), x,
+                      feature_rows::constant(
+                          vectors, {count, static_cast<int64_t>(vectors.size()) / count}, type));
   }
   Tensor y = Gemm(values, w, bias, {{"transB", 1}});
   if (ctx.i("one_class") != 0)
@@ -104,14 +104,10 @@ constinit const OpDef SVMRegressor{
     .inputs = {{"X", "T"}},
     .outputs = {{"Y", "T2"}},
     .types = {{"T", types(DType::f32, DType::f64, DType::i64, DType::i32)}, {"T2", kFloat32}},
-    .attrs = {attr("coefficients", AttrType::floats),
-              attr("kernel_params", AttrType::floats),
-              attr_s("kernel_type", "LINEAR", svm_rules::kFunctions),
-              attr_i("n_supports", 0),
-              attr_i("one_class", 0),
-              attr_s("post_transform", "NONE", scores::kPostTransforms),
-              attr("rho", AttrType::floats),
-              attr("support_vectors", AttrType::floats)},
+    .attrs = {attr("coefficients", AttrType::floats), attr("kernel_params", AttrType::floats),
+              attr_s("kernel_type", "LINEAR", svm_rules::kFunctions), attr_i("n_supports", 0),
+              attr_i("one_class", 0), attr_s("post_transform", "NONE", scores::kPostTransforms),
+              attr("rho", AttrType::floats), attr("support_vectors", AttrType::floats)},
     .infer = infer,
     .expand = expand,
     .grad = through_expansion,

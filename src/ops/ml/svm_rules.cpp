@@ -92,8 +92,7 @@ void write_probabilities(const Classifier& svm, std::span<const float> decisions
   size_t pair = 0;
   for (size_t i = 0; i < k; ++i)
     for (size_t j = i + 1; j < k; ++j, ++pair) {
-      const float p =
-          1 - scores::logistic(decisions[pair] * svm.prob_a[pair] + svm.prob_b[pair]);
+      const float p = 1 - scores::logistic(decisions[pair] * svm.prob_a[pair] + svm.prob_b[pair]);
       r[i * k + j] = std::clamp(p, kLeastProbability, 1 - kLeastProbability);
       r[j * k + i] = 1 - r[i * k + j];
     }
@@ -130,8 +129,8 @@ Classifier read_classifier(const Call& call) {
   svm.prob_a = floats_of(call, "prob_a");
   svm.prob_b = floats_of(call, "prob_b");
   trees::class_labels(call, "classlabels_ints", "classlabels_strings");
-  svm.classes = static_cast<int64_t>(std::max(call.ints("classlabels_ints").size(),
-                                              call.strings("classlabels_strings").size()));
+  svm.classes = static_cast<int64_t>(
+      std::max(call.ints("classlabels_ints").size(), call.strings("classlabels_strings").size()));
   TENON_CHECK(svm.prob_a.size() == svm.prob_b.size(), usage,
               "{}: prob_a has {} values but prob_b has {}; give as many", op, svm.prob_a.size(),
               svm.prob_b.size());
@@ -155,13 +154,14 @@ Classifier read_classifier(const Call& call) {
     check_least(call, "rho", svm.rho.size(), 1);
   } else {
     svm.vectors = floats_of(call, "support_vectors");
-    TENON_CHECK(static_cast<int64_t>(svm.starts.size()) == svm.classes + 1 && svm.classes > 1, usage,
+    TENON_CHECK(static_cast<int64_t>(svm.starts.size()) == svm.classes + 1 && svm.classes > 1,
+                usage,
                 "{}: vectors_per_class has {} entries for {} classes; give one a class, and two "
                 "classes or more",
                 op, svm.starts.size() - 1, svm.classes);
     TENON_CHECK(!svm.vectors.empty() && svm.vectors.size() % static_cast<size_t>(svm.count) == 0,
-                usage, "{}: support_vectors has {} values for {} vectors; give as many for each", op,
-                svm.vectors.size(), svm.count);
+                usage, "{}: support_vectors has {} values for {} vectors; give as many for each",
+                op, svm.vectors.size(), svm.count);
     check_least(call, "coefficients", svm.coefficients.size(), (svm.classes - 1) * svm.count);
     check_least(call, "rho", svm.rho.size(), svm.pairs());
     if (!svm.prob_a.empty()) check_least(call, "prob_a", svm.prob_a.size(), svm.pairs());
@@ -184,8 +184,8 @@ size_t finish_row(const Classifier& svm, std::span<const float> values, std::spa
   } else if (svm.classes == 2) {
     // As ONNX Runtime has it: with a transform, the decision counts as a probability.
     const bool raw = svm.post == scores::PostTransform::none;
-    scores::write_pair(decisions[0],
-                       raw ? scores::OneScore::margin : scores::OneScore::probability, svm.post, z);
+    scores::write_pair(decisions[0], raw ? scores::OneScore::margin : scores::OneScore::probability,
+                       svm.post, z);
     return best;
   } else {
     std::ranges::copy(decisions, z.begin());

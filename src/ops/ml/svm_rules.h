@@ -57,7 +57,8 @@ struct Classifier {
 // Fails (usage) on lists whose lengths do not fit.
 Classifier read_classifier(const Call& call);
 
-// A row's label and scores from its kernel values, one a vector (of a linear function: one a class).
+// A row's label and scores from its kernel values, one a vector (of a linear function: one a
+// class).
 size_t finish_row(const Classifier& svm, std::span<const float> values, std::span<float> z);
 
 }  // namespace tenon::svm_rules

@@ -45,9 +45,8 @@ void check_target(const Call& call, std::string_view list, int64_t id, int64_t t
 }
 
 Mode mode_of(const Call& call, const std::string& mode) {
-  constexpr std::array<std::string_view, 8> kModes{"BRANCH_LEQ", "BRANCH_LT",  "BRANCH_GTE",
-                                                   "BRANCH_GT",  "BRANCH_EQ",  "BRANCH_NEQ",
-                                                   "",           "LEAF"};
+  constexpr std::array<std::string_view, 8> kModes{
+      "BRANCH_LEQ", "BRANCH_LT", "BRANCH_GTE", "BRANCH_GT", "BRANCH_EQ", "BRANCH_NEQ", "", "LEAF"};
   for (size_t i = 0; i < kModes.size(); ++i)
     if (mode == kModes[i] && !mode.empty()) return static_cast<Mode>(i);
   fail(ErrorKind::usage,
@@ -155,7 +154,8 @@ Forest read_lists(const Call& call, const std::string& prefix, int64_t targets) 
   }
   check_walks(call, forest);
 
-  const auto vote_trees = call.ints(prefix + "_treeids"), vote_nodes = call.ints(prefix + "_nodeids");
+  const auto vote_trees = call.ints(prefix + "_treeids"),
+             vote_nodes = call.ints(prefix + "_nodeids");
   const auto vote_targets = call.ints(prefix + "_ids");
   const Numbers weights = numbers_of(call, prefix + "_weights");
   check_length(call, prefix + "_treeids", vote_trees.size(), prefix + "_ids", vote_targets.size());
@@ -195,16 +195,17 @@ void read_members(const Call& call, Forest& forest) {
     node.last = static_cast<int32_t>(end - forest.members.begin());
     at = static_cast<size_t>(node.last) + 1;
   }
-  TENON_CHECK(at == forest.members.size(), usage,
-              "{}: membership_values has more sets than there are BRANCH_MEMBER nodes; give one each",
-              call.op.name);
+  TENON_CHECK(
+      at == forest.members.size(), usage,
+      "{}: membership_values has more sets than there are BRANCH_MEMBER nodes; give one each",
+      call.op.name);
 }
 
 }  // namespace
 
 Forest read_classifier(const Call& call) {
-  const size_t classes = std::max(call.ints("classlabels_int64s").size(),
-                                  call.strings("classlabels_strings").size());
+  const size_t classes =
+      std::max(call.ints("classlabels_int64s").size(), call.strings("classlabels_strings").size());
   class_labels(call, "classlabels_int64s", "classlabels_strings");
   Forest forest = read_lists(call, "class", static_cast<int64_t>(classes));
   const size_t base = forest.base.size();
@@ -263,7 +264,8 @@ Forest read_ensemble(const Call& call) {
   for (const auto& [list, length] : lengths)
     check_length(call, list, length, "nodes_featureids", count);
   if (!missing.empty())
-    check_length(call, "nodes_missing_value_tracks_true", missing.size(), "nodes_featureids", count);
+    check_length(call, "nodes_missing_value_tracks_true", missing.size(), "nodes_featureids",
+                 count);
   check_length(call, "leaf_weights", weights.values.size(), "leaf_targetids", leaves);
 
   // Leaves stand behind the other nodes.

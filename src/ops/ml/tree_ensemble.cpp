@@ -53,10 +53,10 @@ void samples(Samples& s) {
   s.add({x}, forest({0, 0, 0, 0})
                  .with(with_floats("leaf_weights", {0.25F, 0.5F, 0.125F, 0.25F, 0.5F}))
                  .with({"post_transform", 4}));
-  const Attrs members = forest({0, 6, 0, 6}).with(
-      with_floats("membership_values", {-1, 1, 8, NAN, 0, 2, NAN}));
-  const Arg whole = arg::fixed(Tensor::from<float>(
-      {0, 1, 2, 0, 5, 1, 0, 8, 0, 1, 1, NAN, 1, NAN, 2, NAN, 0, 0}, {6, 3}));
+  const Attrs members =
+      forest({0, 6, 0, 6}).with(with_floats("membership_values", {-1, 1, 8, NAN, 0, 2, NAN}));
+  const Arg whole = arg::fixed(
+      Tensor::from<float>({0, 1, 2, 0, 5, 1, 0, 8, 0, 1, 1, NAN, 1, NAN, 2, NAN, 0, 0}, {6, 3}));
   s.add({whole}, members);
   s.add({whole}, members.with(with_ints("nodes_missing_value_tracks_true", {1, 1, 0, 1})));
   // A tree that is one leaf.
@@ -98,21 +98,17 @@ constinit const OpDef TreeEnsemble{
     .inputs = {{"X", "T"}},
     .outputs = {{"Y", "T"}},
     .types = {{"T", types(DType::f32, DType::f64, DType::f16)}},
-    .attrs = {attr_i("aggregate_function", 1),
-              required("leaf_targetids", AttrType::ints),
+    .attrs = {attr_i("aggregate_function", 1), required("leaf_targetids", AttrType::ints),
               required("leaf_weights", AttrType::tensor),
-              attr("membership_values", AttrType::tensor),
-              attr_i("n_targets", 0),
+              attr("membership_values", AttrType::tensor), attr_i("n_targets", 0),
               required("nodes_falseleafs", AttrType::ints),
               required("nodes_falsenodeids", AttrType::ints),
               required("nodes_featureids", AttrType::ints),
               attr("nodes_hitrates", AttrType::tensor),
               attr("nodes_missing_value_tracks_true", AttrType::ints),
-              required("nodes_modes", AttrType::tensor),
-              required("nodes_splits", AttrType::tensor),
+              required("nodes_modes", AttrType::tensor), required("nodes_splits", AttrType::tensor),
               required("nodes_trueleafs", AttrType::ints),
-              required("nodes_truenodeids", AttrType::ints),
-              attr_i("post_transform", 0),
+              required("nodes_truenodeids", AttrType::ints), attr_i("post_transform", 0),
               required("tree_roots", AttrType::ints)},
     .infer = infer,
     .expand = primitive,

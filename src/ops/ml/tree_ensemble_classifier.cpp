@@ -27,22 +27,25 @@ Attr with_ints(std::string_view name, Ints values) { return {name, AttrValue(std
 Attr with_floats(std::string_view name, Floats values) {
   return {name, AttrValue(std::move(values))};
 }
-Attr with_words(std::string_view name, Words values) { return {name, AttrValue(std::move(values))}; }
+Attr with_words(std::string_view name, Words values) {
+  return {name, AttrValue(std::move(values))};
+}
 
-// Two trees: x0 <= 0.5 ? leaf 1 : (x1 `mode` -0.25 ? leaf 3 : leaf 4), and x2 < 0 ? leaf 1 : leaf 2.
+// Two trees: x0 <= 0.5 ? leaf 1 : (x1 `mode` -0.25 ? leaf 3 : leaf 4), and x2 < 0 ? leaf 1 :
+// leaf 2.
 Attrs forest(const std::string& mode, Ints classes, Floats weights) {
-  return Attrs({with_ints("nodes_treeids", {0, 0, 0, 0, 0, 7, 7, 7}),
-                with_ints("nodes_nodeids", {0, 1, 2, 3, 4, 0, 1, 2}),
-                with_ints("nodes_featureids", {0, -2, 1, -2, -2, 2, 0, 0}),
-                with_ints("nodes_truenodeids", {1, -1, 3, -1, -1, 1, 0, 0}),
-                with_ints("nodes_falsenodeids", {2, -1, 4, -1, -1, 2, 0, 0}),
-                with_words("nodes_modes", {"BRANCH_LEQ", "LEAF", mode, "LEAF", "LEAF", "BRANCH_LT",
-                                           "LEAF", "LEAF"}),
-                with_floats("nodes_values", {0.5, -2, -0.25, -2, -2, 0, 0, 0}),
-                with_ints("class_treeids", {0, 0, 0, 7, 7, 0}),
-                with_ints("class_nodeids", {1, 3, 4, 1, 2, 3}),
-                with_ints("class_ids", std::move(classes)),
-                with_floats("class_weights", std::move(weights))});
+  return Attrs(
+      {with_ints("nodes_treeids", {0, 0, 0, 0, 0, 7, 7, 7}),
+       with_ints("nodes_nodeids", {0, 1, 2, 3, 4, 0, 1, 2}),
+       with_ints("nodes_featureids", {0, -2, 1, -2, -2, 2, 0, 0}),
+       with_ints("nodes_truenodeids", {1, -1, 3, -1, -1, 1, 0, 0}),
+       with_ints("nodes_falsenodeids", {2, -1, 4, -1, -1, 2, 0, 0}),
+       with_words("nodes_modes",
+                  {"BRANCH_LEQ", "LEAF", mode, "LEAF", "LEAF", "BRANCH_LT", "LEAF", "LEAF"}),
+       with_floats("nodes_values", {0.5, -2, -0.25, -2, -2, 0, 0, 0}),
+       with_ints("class_treeids", {0, 0, 0, 7, 7, 0}),
+       with_ints("class_nodeids", {1, 3, 4, 1, 2, 3}), with_ints("class_ids", std::move(classes)),
+       with_floats("class_weights", std::move(weights))});
 }
 Attrs three_classes(const std::string& mode) {
   return forest(mode, {2, 0, 1, 0, 2, 1}, {1, 4, -1, 2, 1, 0.5})
@@ -67,7 +70,8 @@ void samples(Samples& s) {
   }
   add(two_classes({0, 1, 0, 1, 0, 1}, {0.25, 0.5, 0.125, 0.75, 1, 0.5}));
   add(two_classes({1, 1, 1, 1, 1, 1}, {1, -1, 1, -1, 2, 1}).with({"post_transform", "LOGISTIC"}));
-  add(two_classes({0, 0, 0, 0, 0, 0}, {1, -1, 1, -1, 2, 1}).with(with_floats("base_values", {-1.5})));
+  add(two_classes({0, 0, 0, 0, 0, 0}, {1, -1, 1, -1, 2, 1})
+          .with(with_floats("base_values", {-1.5})));
   add(two_classes({0, 1, 0, 1, 0, 1}, {1, -1, 1, -1, 2, 1})
           .with(with_floats("base_values", {0.5, 0.25})));
   add(three_classes("BRANCH_LEQ").with(with_floats("base_values", {0.5, 0.25, -1})));
@@ -111,7 +115,8 @@ void samples(Samples& s) {
         "node 3 of tree 0 is there twice");
   s.bad({x}, good.with(with_ints("nodes_truenodeids", {1, -1, 0, -1, -1, 1, 0, 0})),
         "node 0 is reached twice");
-  s.bad({x}, good.with(with_words("nodes_modes", Words(8, "BRANCH"))), "nodes_modes holds 'BRANCH'");
+  s.bad({x}, good.with(with_words("nodes_modes", Words(8, "BRANCH"))),
+        "nodes_modes holds 'BRANCH'");
   s.bad({x}, good.with(with_floats("base_values", {1, 2})), "2 base values for 3 classes");
   s.bad({x}, good.with({"post_transform", "SIGMOID"}), "use one of NONE, SOFTMAX");
   s.bad({x}, good.with({"nodes_values_as_tensor", AttrValue(Tensor::zeros({8}, DType::f64))}),

@@ -27,20 +27,20 @@ Attr with_floats(std::string_view name, Floats values) {
 
 // Three trees, the last a single leaf.
 Attrs forest(int targets, Ints ids) {
-  return Attrs({{"n_targets", targets},
-                with_ints("nodes_treeids", {0, 0, 0, 1, 1, 1, 2}),
-                with_ints("nodes_nodeids", {0, 1, 2, 0, 1, 2, 0}),
-                with_ints("nodes_featureids", {0, 0, 0, 1, 0, 0, 0}),
-                with_ints("nodes_truenodeids", {1, 0, 0, 2, 0, 0, 0}),
-                with_ints("nodes_falsenodeids", {2, 0, 0, 1, 0, 0, 0}),
-                {"nodes_modes",
-                 AttrValue(std::vector<std::string>{"BRANCH_LEQ", "LEAF", "LEAF", "BRANCH_LEQ",
-                                                    "LEAF", "LEAF", "LEAF"})},
-                with_floats("nodes_values", {0.5, 0, 0, -0.5, 0, 0, 0}),
-                with_ints("target_treeids", {0, 0, 1, 1, 2}),
-                with_ints("target_nodeids", {1, 2, 1, 2, 0}),
-                with_ints("target_ids", std::move(ids)),
-                with_floats("target_weights", {0.25, -0.5, 0.125, 0.75, 0.1})});
+  return Attrs(
+      {{"n_targets", targets},
+       with_ints("nodes_treeids", {0, 0, 0, 1, 1, 1, 2}),
+       with_ints("nodes_nodeids", {0, 1, 2, 0, 1, 2, 0}),
+       with_ints("nodes_featureids", {0, 0, 0, 1, 0, 0, 0}),
+       with_ints("nodes_truenodeids", {1, 0, 0, 2, 0, 0, 0}),
+       with_ints("nodes_falsenodeids", {2, 0, 0, 1, 0, 0, 0}),
+       {"nodes_modes", AttrValue(std::vector<std::string>{"BRANCH_LEQ", "LEAF", "LEAF",
+                                                          "BRANCH_LEQ", "LEAF", "LEAF", "LEAF"})},
+       with_floats("nodes_values", {0.5, 0, 0, -0.5, 0, 0, 0}),
+       with_ints("target_treeids", {0, 0, 1, 1, 2}),
+       with_ints("target_nodeids", {1, 2, 1, 2, 0}),
+       with_ints("target_ids", std::move(ids)),
+       with_floats("target_weights", {0.25, -0.5, 0.125, 0.75, 0.1})});
 }
 
 void samples(Samples& s) {

@@ -17,9 +17,8 @@ ClassRules class_rules(const Call& call, const Forest& forest) {
   ClassRules rules;
   rules.classes = static_cast<size_t>(forest.targets);
   const auto ids = call.ints("class_ids");
-  rules.one_set =
-      rules.classes == 2 && !ids.empty() &&
-      std::ranges::all_of(ids, [&](int64_t id) { return id == ids[0]; });
+  rules.one_set = rules.classes == 2 && !ids.empty() &&
+                  std::ranges::all_of(ids, [&](int64_t id) { return id == ids[0]; });
   rules.all_positive =
       std::ranges::none_of(forest.votes, [](const Vote& vote) { return vote.weight < 0; });
   return rules;

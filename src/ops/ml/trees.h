@@ -17,7 +17,7 @@ enum class Aggregate : uint8_t { average, sum, min, max };
 struct Node {
   double value = 0;  // what the feature is compared with
   int64_t feature = 0;
-  int32_t yes = -1, no = -1;  // nodes
+  int32_t yes = -1, no = -1;    // nodes
   int32_t first = 0, last = 0;  // of a leaf: its votes; of a member node: its set
   Mode mode = Mode::leaf;
   bool missing_yes = false;  // where NaN goes
@@ -39,8 +39,8 @@ struct Forest {
   bool doubles = false;  // some of the numbers are f64, so that f32 would lose digits
 };
 
-// Each fails (usage) on attributes that are not a forest: lists of unequal lengths, children that do
-// not exist, nodes that are reached twice.
+// Each fails (usage) on attributes that are not a forest: lists of unequal lengths, children that
+// do not exist, nodes that are reached twice.
 Forest read_ensemble(const Call& call);
 Forest read_regressor(const Call& call);
 Forest read_classifier(const Call& call);

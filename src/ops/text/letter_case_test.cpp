@@ -21,7 +21,9 @@ TEST(LetterCase, ChangesLettersOfAllScripts) {
 
 TEST(LetterCase, KnowsTurkishAndAzerbaijani) {
   EXPECT_EQ(changed("Iİiı", LetterCase::lower, "tr_TR.UTF-8"), "ıiiı");
-  EXPECT_EQ(changed("Iİiı", LetterCase::upper, "az"), "Iİİ" "I");
+  EXPECT_EQ(changed("Iİiı", LetterCase::upper, "az"),
+            "Iİİ"
+            "I");
   EXPECT_EQ(changed("Ii", LetterCase::lower, "en_US.UTF-8"), "ii");
 }
 

@@ -26,9 +26,11 @@ Vocabulary read_vocabulary(const Call& call) {
   const bool strings = call.has("pool_strings"), ints = call.has("pool_int64s");
   TENON_CHECK(strings != ints, usage, "{}: {} pool_strings and pool_int64s given; give one of them",
               op, strings ? "both" : "none of");
-  const size_t pool = strings ? call.strings("pool_strings").size() : call.ints("pool_int64s").size();
+  const size_t pool =
+      strings ? call.strings("pool_strings").size() : call.ints("pool_int64s").size();
   const auto starts = call.ints("ngram_counts"), indexes = call.ints("ngram_indexes");
-  TENON_CHECK(vocabulary.shortest <= vocabulary.longest && vocabulary.longest <= starts.size(), usage,
+  TENON_CHECK(vocabulary.shortest <= vocabulary.longest && vocabulary.longest <= starts.size(),
+              usage,
               "{}: n-grams of {} to {} items, but ngram_counts has {} lengths; use an increasing "
               "range within them",
               op, vocabulary.shortest, vocabulary.longest, starts.size());
@@ -46,8 +48,8 @@ Vocabulary read_vocabulary(const Call& call) {
                 "increasing places within it",
                 op, i, length, starts[i], end, pool);
     const auto items = static_cast<size_t>(end - starts[i]);
-    TENON_CHECK(items % length == 0, usage, "{}: {} items of the pool are no whole number of {}-grams",
-                op, items, length);
+    TENON_CHECK(items % length == 0, usage,
+                "{}: {} items of the pool are no whole number of {}-grams", op, items, length);
     for (size_t k = 0; k < items / length; ++k, ++id) {
       TENON_CHECK(id < indexes.size(), usage,
                   "{}: the pool has more n-grams than the {} of ngram_indexes; give one index each",
@@ -58,8 +60,8 @@ Vocabulary read_vocabulary(const Call& call) {
     }
   }
   const size_t weights = call.floats("weights").size();
-  TENON_CHECK(!call.has("weights") || (weights == indexes.size() &&
-                                       weights >= static_cast<size_t>(vocabulary.columns)),
+  TENON_CHECK(!call.has("weights") ||
+                  (weights == indexes.size() && weights >= static_cast<size_t>(vocabulary.columns)),
               usage, "{}: {} weights for {} n-grams in {} columns; give one each", op, weights,
               indexes.size(), vocabulary.columns);
   return vocabulary;

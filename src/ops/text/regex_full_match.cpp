@@ -19,8 +19,7 @@ void infer(InferContext& ctx) {
 }
 
 void samples(Samples& s) {
-  s.add({arg::fixed(
-            Tensor::strings({"www.google.com", "www.facebook.com", "www.bbc.co.uk"}, {3}))},
+  s.add({arg::fixed(Tensor::strings({"www.google.com", "www.facebook.com", "www.bbc.co.uk"}, {3}))},
         {{"pattern", "www\\.[\\w.-]+\\.\\bcom\\b"}});
   s.add({arg::any({2, 3})}, {{"pattern", "w[0-2]"}});
   s.add({arg::fixed(Tensor::strings({"", "日本", "x\ny"}, {3, 1}))}, {{"pattern", ".{0,2}"}});

@@ -18,7 +18,8 @@ void infer(InferContext& ctx) {
     ctx.check(text::in_case(word, text::LetterCase::unchanged, text::CaseRules::unicode),
               "the stop word {} is not UTF-8; repair it", text::quoted(word));
   // An empty result is one empty string.
-  const bool keeps_all = ctx.strings("stopwords").empty() && x.back().is_const() && x.back() != Dim(0);
+  const bool keeps_all =
+      ctx.strings("stopwords").empty() && x.back().is_const() && x.back() != Dim(0);
   Dims out(x.size(), Dim(1));
   out.back() = keeps_all ? x.back() : Dim::unknown();
   ctx.output(0, std::move(out));

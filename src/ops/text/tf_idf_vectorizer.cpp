@@ -37,7 +37,7 @@ Attrs numbers(const Attrs& attrs) {
 Attrs words(const Attrs& attrs) {
   return attrs
       .with({"pool_strings", AttrValue(std::vector<std::string>{"w0", "w1", "w1", "w1", "w1", "w2",
-                                                               "w0", "w1", "w2"})})
+                                                                "w0", "w1", "w2"})})
       .with({"ngram_counts", AttrValue(Ints{0, 2, 6})})
       .with({"ngram_indexes", AttrValue(Ints{4, 1, 0, 2, 3})});
 }
@@ -67,8 +67,7 @@ void samples(Samples& s) {
         "give one index each");
   s.bad({row}, numbers(lengths(0, 2, 0, "TF")), "min_gram_length is 0; use 1 or more");
   s.bad({row}, numbers(lengths(1, 2, 0, "DF")), "use one of TF, IDF, TFIDF");
-  s.bad({row},
-        numbers(lengths(1, 2, 0, "TF")).with({"weights", AttrValue(std::vector<double>{1})}),
+  s.bad({row}, numbers(lengths(1, 2, 0, "TF")).with({"weights", AttrValue(std::vector<double>{1})}),
         "1 weights for 7 n-grams");
   s.bad({row},
         numbers(lengths(1, 2, 0, "TF"))
@@ -87,11 +86,14 @@ constinit const OpDef TfIdfVectorizer{
     .inputs = {{"X", "T"}},
     .outputs = {{"Y", "T1"}},
     .types = {{"T", kString | kIndex}, {"T1", kFloat32}},
-    .attrs = {required("max_gram_length", AttrType::i), required("max_skip_count", AttrType::i),
+    .attrs = {required("max_gram_length", AttrType::i),
+              required("max_skip_count", AttrType::i),
               required("min_gram_length", AttrType::i),
               {"mode", AttrType::s, true, false, 0, 0, {}, "TF|IDF|TFIDF"},
-              required("ngram_counts", AttrType::ints), required("ngram_indexes", AttrType::ints),
-              attr("pool_int64s", AttrType::ints), attr("pool_strings", AttrType::strings),
+              required("ngram_counts", AttrType::ints),
+              required("ngram_indexes", AttrType::ints),
+              attr("pool_int64s", AttrType::ints),
+              attr("pool_strings", AttrType::strings),
               attr("weights", AttrType::floats)},
     .infer = infer,
     .expand = primitive,

@@ -82,8 +82,8 @@ Prepared prepare_label_encoder(const PrepareContext& ctx) {
   });
 }
 
-// category(x, i, made) points to element i as a Key, which may be `made`; null where it can be in no
-// category.
+// category(x, i, made) points to element i as a Key, which may be `made`; null where it can be in
+// no category.
 template <class Key, class Category>
 Prepared one_hot(const PrepareContext& ctx, std::span<const Key> keys, const Category& category) {
   return make_kernel([places = Places<Key>(keys), category,
@@ -106,13 +106,13 @@ Prepared one_hot(const PrepareContext& ctx, std::span<const Key> keys, const Cat
 
 template <class X>
 Prepared one_hot_numbers(const PrepareContext& ctx) {
-  return one_hot<int64_t>(
-      ctx, ctx.ints("cats_int64s"), [](const void* x, int64_t i, int64_t& made) -> const int64_t* {
-        const X value = static_cast<const X*>(x)[i];
-        if (value != value) return nullptr;
-        made = convert<int64_t>(value);
-        return &made;
-      });
+  return one_hot<int64_t>(ctx, ctx.ints("cats_int64s"),
+                          [](const void* x, int64_t i, int64_t& made) -> const int64_t* {
+                            const X value = static_cast<const X*>(x)[i];
+                            if (value != value) return nullptr;
+                            made = convert<int64_t>(value);
+                            return &made;
+                          });
 }
 
 Prepared prepare_one_hot(const PrepareContext& ctx) {

@@ -39,7 +39,8 @@ class NGramTree {
   NGramTree() : columns_{-1} {}
   // The node of `word` behind `node`, made if it is new.
   int32_t add(int32_t node, int32_t word) {
-    const auto [at, is_new] = next_.try_emplace(key(node, word), static_cast<int32_t>(columns_.size()));
+    const auto [at, is_new] =
+        next_.try_emplace(key(node, word), static_cast<int32_t>(columns_.size()));
     if (is_new) columns_.push_back(-1);
     return at->second;
   }
@@ -86,7 +87,8 @@ struct Vectorizer final : Kernel {
       // Skipping makes no difference to single words.
       const size_t shortest = std::max<size_t>(vocabulary.shortest, skipped == 0 ? 1 : 2);
       if (shortest > vocabulary.longest) break;
-      for (size_t first = 0; first < words.size(); ++first) count(words, first, skipped + 1, shortest, y);
+      for (size_t first = 0; first < words.size(); ++first)
+        count(words, first, skipped + 1, shortest, y);
     }
     if (mode == Mode::tf) return;
     for (int64_t i = 0; i < vocabulary.columns; ++i) {

@@ -46,13 +46,13 @@ struct TreesKernel : Kernel {
     if (rows < 4 * PackedTrees<T>::kLanes || rows < threads * PackedTrees<T>::kLanes)
       return run_few(ctx);
     const int64_t blocks = (rows + kBlockRows - 1) / kBlockRows;
-    const int64_t grain =
-        std::max<int64_t>(1, kParallelWalks / (kBlockRows * packed.tree_count()));
+    const int64_t grain = std::max<int64_t>(1, kParallelWalks / (kBlockRows * packed.tree_count()));
     parallel_for(0, blocks, grain, [&](int64_t begin, int64_t end) {
       std::vector<T> buffer;
       std::vector<Score<T>> scores;
       for (int64_t block = begin; block < end; ++block)
-        run_block(ctx, block * kBlockRows, std::min(rows, (block + 1) * kBlockRows), buffer, scores);
+        run_block(ctx, block * kBlockRows, std::min(rows, (block + 1) * kBlockRows), buffer,
+                  scores);
     });
   }
 
@@ -90,7 +90,8 @@ struct TreesKernel : Kernel {
       }
     }
     for (int64_t row = begin; row < end; ++row)
-      finish(ctx, row, std::span(scores).subspan(static_cast<size_t>(row - begin) * targets, targets));
+      finish(ctx, row,
+             std::span(scores).subspan(static_cast<size_t>(row - begin) * targets, targets));
   }
 
   // Threads share out the trees of each row.
@@ -152,7 +153,8 @@ struct ClassesKernel final : TreesKernel<T> {
   void finish(const RunContext& ctx, int64_t row, std::span<Score<T>> scores) const override {
     std::array<T, 16> few;
     std::vector<T> many(rules.classes > few.size() ? rules.classes : 0);
-    const std::span<T> z = many.empty() ? std::span<T>(few).first(rules.classes) : std::span<T>(many);
+    const std::span<T> z =
+        many.empty() ? std::span<T>(few).first(rules.classes) : std::span<T>(many);
     const size_t label = trees::finish_class<T>(this->forest, rules, scores, z);
     if (labels.dtype() == DType::string)
       ctx.output<std::string>(0)[row] = labels.data<std::string>()[label];

@@ -29,15 +29,15 @@ int64_t find_key(const Tensor& keys, const void* x, int64_t i) {
 }
 
 Prepared prepare_label_encoder(const PrepareContext& ctx) {
-  return make_kernel([mapping = label_mapping::read(ctx),
-                      count = ctx.inputs[0].numel()](const RunContext& run) {
-    const DType type = mapping.values.dtype();
-    for (int64_t i = 0; i < count; ++i) {
-      const int64_t key = find_key(mapping.keys, run.in[0], i);
-      copy_element(type, run.out[0], i, key < 0 ? mapping.fallback.raw() : mapping.values.raw(),
-                   std::max<int64_t>(key, 0));
-    }
-  });
+  return make_kernel(
+      [mapping = label_mapping::read(ctx), count = ctx.inputs[0].numel()](const RunContext& run) {
+        const DType type = mapping.values.dtype();
+        for (int64_t i = 0; i < count; ++i) {
+          const int64_t key = find_key(mapping.keys, run.in[0], i);
+          copy_element(type, run.out[0], i, key < 0 ? mapping.fallback.raw() : mapping.values.raw(),
+                       std::max<int64_t>(key, 0));
+        }
+      });
 }
 
 Prepared prepare_one_hot(const PrepareContext& ctx) {
@@ -47,27 +47,27 @@ Prepared prepare_one_hot(const PrepareContext& ctx) {
   const Tensor categories =
       strings ? Tensor::from<std::string>(words, {static_cast<int64_t>(words.size())})
               : Tensor::ints(ctx.ints("cats_int64s"));
-  return make_kernel([=, zeros = ctx.i("zeros") != 0,
-                      count = ctx.inputs[0].numel()](const RunContext& run) {
-    float* y = run.output<float>(0);
-    for (int64_t i = 0; i < count; ++i) {
-      int64_t number = 0;
-      bool missing = false;  // NaN is in no category
-      if (is_float(type)) {
-        const double value = In<double>(type, run.in[0])[i];
-        missing = std::isnan(value);
-        number = from_double<int64_t>(value);
-      } else if (!strings) {
-        number = In<int64_t>(type, run.in[0])[i];
-      }
-      const int64_t found = missing   ? -1
-                            : strings ? find_key(categories, run.in[0], i)
-                                      : find_key(categories, &number, 0);
-      TENON_CHECK(found >= 0 || zeros, usage,
-                  "OneHotEncoder: element {} is in no category; add it, or set zeros to 1", i);
-      for (int64_t k = 0; k < categories.numel(); ++k) *y++ = k == found ? 1.0F : 0.0F;
-    }
-  });
+  return make_kernel(
+      [=, zeros = ctx.i("zeros") != 0, count = ctx.inputs[0].numel()](const RunContext& run) {
+        float* y = run.output<float>(0);
+        for (int64_t i = 0; i < count; ++i) {
+          int64_t number = 0;
+          bool missing = false;  // NaN is in no category
+          if (is_float(type)) {
+            const double value = In<double>(type, run.in[0])[i];
+            missing = std::isnan(value);
+            number = from_double<int64_t>(value);
+          } else if (!strings) {
+            number = In<int64_t>(type, run.in[0])[i];
+          }
+          const int64_t found = missing   ? -1
+                                : strings ? find_key(categories, run.in[0], i)
+                                          : find_key(categories, &number, 0);
+          TENON_CHECK(found >= 0 || zeros, usage,
+                      "OneHotEncoder: element {} is in no category; add it, or set zeros to 1", i);
+          for (int64_t k = 0; k < categories.numel(); ++k) *y++ = k == found ? 1.0F : 0.0F;
+        }
+      });
 }
 
 }  // namespace

@@ -19,8 +19,8 @@ using Strings = std::vector<std::string>;
 
 Prepared prepare_regex(const PrepareContext& ctx) {
   const std::string_view pattern = ctx.s("pattern");
-  auto compiled = std::make_shared<const re2::RE2>(
-      re2::StringPiece(pattern.data(), pattern.size()), re2::RE2::Quiet);
+  auto compiled = std::make_shared<const re2::RE2>(re2::StringPiece(pattern.data(), pattern.size()),
+                                                   re2::RE2::Quiet);
   return make_kernel([compiled, count = ctx.inputs[0].numel()](const RunContext& run) {
     const auto* x = run.input<std::string>(0);
     for (int64_t i = 0; i < count; ++i)
@@ -83,24 +83,24 @@ Prepared prepare_split(const PrepareContext& ctx) {
   const int64_t given = ctx.has("maxsplit") ? ctx.i("maxsplit") : -1;
   const size_t most = given < 0 ? SIZE_MAX : static_cast<size_t>(given);
   const std::string delimiter(ctx.has("delimiter") ? ctx.s("delimiter") : "");
-  return make_kernel([=, shape = ctx.inputs[0].shape,
-                      counts = ctx.wants_output(1)](const RunContext& run) {
-    std::vector<Strings> all;
-    int64_t longest = 0;
-    for (int64_t i = 0; i < shape.numel(); ++i) {
-      const std::string& text = run.input<std::string>(0)[i];
-      all.push_back(delimiter.empty() ? split_at_spaces(text, most)
-                                      : split_at(text, delimiter, most));
-      longest = std::max(longest, static_cast<int64_t>(all.back().size()));
-      if (counts) run.output<int64_t>(1)[i] = static_cast<int64_t>(all.back().size());
-    }
-    Shape out = shape;
-    out.push_back(longest);
-    Tensor y = Tensor::empty(out, DType::string);
-    for (size_t i = 0; i < all.size(); ++i)
-      std::ranges::move(all[i], y.data<std::string>() + static_cast<int64_t>(i) * longest);
-    run.outputs[0] = std::move(y);
-  });
+  return make_kernel(
+      [=, shape = ctx.inputs[0].shape, counts = ctx.wants_output(1)](const RunContext& run) {
+        std::vector<Strings> all;
+        int64_t longest = 0;
+        for (int64_t i = 0; i < shape.numel(); ++i) {
+          const std::string& text = run.input<std::string>(0)[i];
+          all.push_back(delimiter.empty() ? split_at_spaces(text, most)
+                                          : split_at(text, delimiter, most));
+          longest = std::max(longest, static_cast<int64_t>(all.back().size()));
+          if (counts) run.output<int64_t>(1)[i] = static_cast<int64_t>(all.back().size());
+        }
+        Shape out = shape;
+        out.push_back(longest);
+        Tensor y = Tensor::empty(out, DType::string);
+        for (size_t i = 0; i < all.size(); ++i)
+          std::ranges::move(all[i], y.data<std::string>() + static_cast<int64_t>(i) * longest);
+        run.outputs[0] = std::move(y);
+      });
 }
 
 struct Normalizer final : Kernel {
@@ -137,8 +137,7 @@ Prepared prepare_normalizer(const PrepareContext& ctx) {
   if (action == "LOWER") kernel->wanted = text::LetterCase::lower;
   if (action == "UPPER") kernel->wanted = text::LetterCase::upper;
   if (ctx.i("is_case_sensitive") == 0)
-    kernel->compared =
-        action == "UPPER" ? text::LetterCase::upper : text::LetterCase::lower;
+    kernel->compared = action == "UPPER" ? text::LetterCase::upper : text::LetterCase::lower;
   kernel->rules = text::case_rules(ctx.has("locale") ? ctx.s("locale") : "en_US");
   kernel->shape = ctx.inputs[0].shape;
   for (const std::string& word : ctx.strings("stopwords"))

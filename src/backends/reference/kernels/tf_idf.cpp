@@ -50,19 +50,20 @@ Prepared prepare_words(const PrepareContext& ctx, std::span<const Word> pool,
   const int64_t rows = shape.rank() == 2 ? shape[0] : 1;
   const int64_t length = shape.empty() ? 1 : shape.back();
   const auto weights = ctx.floats("weights");
-  return make_kernel([=, columns = columns_of(ctx, vocabulary, pool), mode = std::string(ctx.s("mode")),
-                      weights = std::vector(weights.begin(), weights.end())](const RunContext& run) {
-    for (int64_t row = 0; row < rows; ++row) {
-      const std::vector<double> counts =
-          count(columns, vocabulary, static_cast<size_t>(length), read_row(run.in[0], row * length));
-      for (size_t i = 0; i < counts.size(); ++i) {
-        double value = mode == "IDF" ? (counts[i] > 0 ? 1 : 0) : counts[i];
-        if (mode != "TF" && !weights.empty()) value *= weights[i];
-        run.output<float>(0)[row * vocabulary.columns + static_cast<int64_t>(i)] =
-            static_cast<float>(value);
-      }
-    }
-  });
+  return make_kernel(
+      [=, columns = columns_of(ctx, vocabulary, pool), mode = std::string(ctx.s("mode")),
+       weights = std::vector(weights.begin(), weights.end())](const RunContext& run) {
+        for (int64_t row = 0; row < rows; ++row) {
+          const std::vector<double> counts = count(columns, vocabulary, static_cast<size_t>(length),
+                                                   read_row(run.in[0], row * length));
+          for (size_t i = 0; i < counts.size(); ++i) {
+            double value = mode == "IDF" ? (counts[i] > 0 ? 1 : 0) : counts[i];
+            if (mode != "TF" && !weights.empty()) value *= weights[i];
+            run.output<float>(0)[row * vocabulary.columns + static_cast<int64_t>(i)] =
+                static_cast<float>(value);
+          }
+        }
+      });
 }
 
 Prepared prepare(const PrepareContext& ctx) {

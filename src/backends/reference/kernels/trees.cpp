@@ -73,21 +73,21 @@ template <class T>
 Prepared prepare_classes(const PrepareContext& ctx, Forest forest) {
   const auto sizes = feature_rows::of(ctx.inputs[0].shape);
   const trees::ClassRules rules = trees::class_rules(ctx, forest);
-  return make_kernel([forest = std::move(forest), sizes, rules,
-                      labels = trees::class_labels(ctx, "classlabels_int64s", "classlabels_strings"),
-                      in = ctx.inputs[0].dtype,
-                      wants_scores = ctx.wants_output(1)](const RunContext& run) {
-    const In<double> x(in, run.in[0]);
-    std::vector<T> z(rules.classes);
-    for (int64_t i = 0; i < sizes.count; ++i) {
-      auto scores = scores_of<T>(forest, x, i * sizes.features);
-      const size_t label = trees::finish_class<T>(forest, rules, scores, z);
-      copy_element(labels.dtype(), run.out[0], i, labels.raw(), static_cast<int64_t>(label));
-      if (wants_scores)
-        std::ranges::transform(z, run.output<float>(1) + i * forest.targets,
-                               [](T score) { return static_cast<float>(score); });
-    }
-  });
+  return make_kernel(
+      [forest = std::move(forest), sizes, rules,
+       labels = trees::class_labels(ctx, "classlabels_int64s", "classlabels_strings"),
+       in = ctx.inputs[0].dtype, wants_scores = ctx.wants_output(1)](const RunContext& run) {
+        const In<double> x(in, run.in[0]);
+        std::vector<T> z(rules.classes);
+        for (int64_t i = 0; i < sizes.count; ++i) {
+          auto scores = scores_of<T>(forest, x, i * sizes.features);
+          const size_t label = trees::finish_class<T>(forest, rules, scores, z);
+          copy_element(labels.dtype(), run.out[0], i, labels.raw(), static_cast<int64_t>(label));
+          if (wants_scores)
+            std::ranges::transform(z, run.output<float>(1) + i * forest.targets,
+                                   [](T score) { return static_cast<float>(score); });
+        }
+      });
 }
 
 bool in_doubles(const PrepareContext& ctx, const Forest& forest) {
