@@ -60,13 +60,15 @@ TensorList expand(const ExpandContext& ctx) {
     const Tensor best = ArgMax(sums, {{"axis", 1}, {"keepdims", 0}});
     return {Gather(labels, best), scores::transformed(sums, how)};
   }
-  // One score: above 0 is the second class. Of the transforms only PROBIT counts, as in ONNX
-  // Runtime.
+  // One score: above 0 is the second class. As in ONNX Runtime, of the transforms LOGISTIC and
+  // PROBIT count.
   const Tensor above = Squeeze(Greater(sums, constant_like(sums, 0)), Tensor::ints({1}));
-  const Tensor both =
-      label_count(ctx) == 2 ? Concat.all({1.0 - sums, sums}, {{"axis", 1}})[0] : sums;
-  return {Gather(labels, above.to(DType::i64)),
-          how == scores::PostTransform::probit ? scores::transformed(both, how) : both};
+  const bool logistic = how == scores::PostTransform::logistic;
+  Tensor z = sums;
+  if (label_count(ctx) == 2)
+    z = Concat.all({logistic ? -sums : 1.0 - sums, sums}, {{"axis", 1}})[0];
+  if (logistic || how == scores::PostTransform::probit) z = scores::transformed(z, how);
+  return {Gather(labels, above.to(DType::i64)), z};
 }
 
 void samples(Samples& s) {

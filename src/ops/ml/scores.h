@@ -85,16 +85,16 @@ void transform(std::span<T> row, PostTransform how) {
 }
 
 // The two columns of a classifier that has one score for two classes, as ONNX Runtime writes them:
-// of a probability, the other one's as well and no transform but PROBIT; of a margin, both signs,
-// and no transform but LOGISTIC and PROBIT.
+// LOGISTIC makes probabilities; else a probability gets the other one beside it, a margin its
+// opposite. Of the other transforms only PROBIT counts.
 enum class OneScore : uint8_t { probability, margin };
 template <class T>
 void write_pair(T score, OneScore kind, PostTransform how, std::span<T> pair) {
-  const bool margin = kind == OneScore::margin && how != PostTransform::probit;
-  pair[0] = margin ? -score : 1 - score;
+  const bool opposite =
+      how == PostTransform::logistic || (kind == OneScore::margin && how != PostTransform::probit);
+  pair[0] = opposite ? -score : 1 - score;
   pair[1] = score;
-  if (how == PostTransform::probit || (margin && how == PostTransform::logistic))
-    transform(pair, how);
+  if (how == PostTransform::probit || how == PostTransform::logistic) transform(pair, how);
 }
 
 // In operators, for scores [rows, columns].

@@ -39,6 +39,12 @@ Vocabulary read_vocabulary(const Call& call) {
               usage, "{}: ngram_indexes must hold the columns of the n-grams, 0 or more", op);
   vocabulary.columns = *std::ranges::max_element(indexes) + 1;
 
+  const auto weights = call.floats("weights");
+  TENON_CHECK(weights.empty() || weights.size() == indexes.size(), usage,
+              "{}: {} weights for {} n-grams; give one each", op, weights.size(), indexes.size());
+  const bool weighs = !weights.empty() && call.s("mode") != "TF";
+  vocabulary.truncates = call.s("mode") == "IDF";
+
   size_t id = 0;
   for (size_t i = 0; i < starts.size(); ++i) {
     const size_t length = i + 1;
@@ -55,16 +61,22 @@ Vocabulary read_vocabulary(const Call& call) {
                   "{}: the pool has more n-grams than the {} of ngram_indexes; give one index each",
                   op, indexes.size());
       if (length >= vocabulary.shortest && length <= vocabulary.longest)
-        vocabulary.grams.push_back(
-            {static_cast<size_t>(starts[i]) + k * length, length, indexes[id]});
+        vocabulary.grams.push_back({static_cast<size_t>(starts[i]) + k * length, length,
+                                    indexes[id], weighs ? static_cast<float>(weights[id]) : 1.0F});
     }
   }
-  const size_t weights = call.floats("weights").size();
-  TENON_CHECK(!call.has("weights") ||
-                  (weights == indexes.size() && weights >= static_cast<size_t>(vocabulary.columns)),
-              usage, "{}: {} weights for {} n-grams in {} columns; give one each", op, weights,
-              indexes.size(), vocabulary.columns);
   return vocabulary;
+}
+
+void Vocabulary::write_row(std::span<const float> counts, float* y) const {
+  std::fill_n(y, columns, 0.0F);
+  for (size_t i = 0; i < grams.size(); ++i) {
+    float& value = y[grams[i].column];
+    if (!truncates)
+      value += counts[i] * grams[i].weight;
+    else if (counts[i] > 0)
+      value = grams[i].weight;
+  }
 }
 
 void fail_repeated(const Call& call, const NGram& gram) {

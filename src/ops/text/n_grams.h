@@ -1,6 +1,7 @@
 // The vocabulary of TfIdfVectorizer, as its attributes spell it.
 #pragma once
 
+#include <span>
 #include <vector>
 
 #include "ops/op.h"
@@ -11,6 +12,7 @@ namespace tenon::n_grams {
 struct NGram {
   size_t first, length;
   int64_t column;  // of the output
+  float weight;
 };
 
 struct Vocabulary {
@@ -18,6 +20,10 @@ struct Vocabulary {
   int64_t columns = 0;
   size_t shortest = 1, longest = 1;
   size_t most_skipped = 0;  // words left out between two of an n-gram
+  bool truncates = false;   // whether an n-gram is there counts, not how often
+
+  // A row of the output from how often each n-gram occurs.
+  void write_row(std::span<const float> counts, float* y) const;
 };
 
 // Fails (usage) on attributes that do not fit each other.

@@ -11,33 +11,33 @@ namespace tenon::reference {
 
 namespace {
 
-// Columns of the output by n-gram; words as Word.
+// Places in the vocabulary by n-gram; words as Word.
 template <class Word>
-std::map<std::vector<Word>, int64_t> columns_of(const Call& call,
-                                                const n_grams::Vocabulary& vocabulary,
-                                                std::span<const Word> pool) {
-  std::map<std::vector<Word>, int64_t> columns;
+std::map<std::vector<Word>, size_t> places_of(const Call& call,
+                                              const n_grams::Vocabulary& vocabulary,
+                                              std::span<const Word> pool) {
+  std::map<std::vector<Word>, size_t> places;
   for (const n_grams::NGram& gram : vocabulary.grams) {
     const auto words = pool.subspan(gram.first, gram.length);
-    if (!columns.emplace(std::vector<Word>(words.begin(), words.end()), gram.column).second)
+    if (!places.emplace(std::vector<Word>(words.begin(), words.end()), places.size()).second)
       n_grams::fail_repeated(call, gram);
   }
-  return columns;
+  return places;
 }
 
 // word(i) is word i of the row.
 template <class Word, class Read>
-std::vector<double> count(const std::map<std::vector<Word>, int64_t>& columns,
-                          const n_grams::Vocabulary& vocabulary, size_t length, const Read& word) {
-  std::vector<double> counts(static_cast<size_t>(vocabulary.columns), 0.0);
+std::vector<float> count(const std::map<std::vector<Word>, size_t>& places,
+                         const n_grams::Vocabulary& vocabulary, size_t length, const Read& word) {
+  std::vector<float> counts(vocabulary.grams.size(), 0.0F);
   for (size_t n = vocabulary.shortest; n <= vocabulary.longest; ++n)
     // Skipping makes no difference to single words.
     for (size_t skipped = 0; skipped <= (n == 1 ? 0 : vocabulary.most_skipped); ++skipped)
       for (size_t first = 0; first + (n - 1) * (skipped + 1) < length; ++first) {
         std::vector<Word> gram;
         for (size_t k = 0; k < n; ++k) gram.push_back(word(first + k * (skipped + 1)));
-        const auto found = columns.find(gram);
-        if (found != columns.end()) ++counts[static_cast<size_t>(found->second)];
+        const auto found = places.find(gram);
+        if (found != places.end()) ++counts[found->second];
       }
   return counts;
 }
@@ -49,21 +49,12 @@ Prepared prepare_words(const PrepareContext& ctx, std::span<const Word> pool,
   const Shape& shape = ctx.inputs[0].shape;
   const int64_t rows = shape.rank() == 2 ? shape[0] : 1;
   const int64_t length = shape.empty() ? 1 : shape.back();
-  const auto weights = ctx.floats("weights");
-  return make_kernel(
-      [=, columns = columns_of(ctx, vocabulary, pool), mode = std::string(ctx.s("mode")),
-       weights = std::vector(weights.begin(), weights.end())](const RunContext& run) {
-        for (int64_t row = 0; row < rows; ++row) {
-          const std::vector<double> counts = count(columns, vocabulary, static_cast<size_t>(length),
-                                                   read_row(run.in[0], row * length));
-          for (size_t i = 0; i < counts.size(); ++i) {
-            double value = mode == "IDF" ? (counts[i] > 0 ? 1 : 0) : counts[i];
-            if (mode != "TF" && !weights.empty()) value *= weights[i];
-            run.output<float>(0)[row * vocabulary.columns + static_cast<int64_t>(i)] =
-                static_cast<float>(value);
-          }
-        }
-      });
+  return make_kernel([=, places = places_of(ctx, vocabulary, pool)](const RunContext& run) {
+    for (int64_t row = 0; row < rows; ++row)
+      vocabulary.write_row(
+          count(places, vocabulary, static_cast<size_t>(length), read_row(run.in[0], row * length)),
+          run.output<float>(0) + row * vocabulary.columns);
+  });
 }
 
 Prepared prepare(const PrepareContext& ctx) {
