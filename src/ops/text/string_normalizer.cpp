@@ -4,7 +4,6 @@
 #include "ops/onnx_node.h"
 #include "ops/samples.h"
 #include "ops/text/catalog.h"
-#include "ops/text/letter_case.h"
 
 namespace tenon::op {
 
@@ -15,8 +14,7 @@ void infer(InferContext& ctx) {
   const bool is_row = x.size() == 2 && (!x[0].is_const() || x[0].value() == 1);
   ctx.check(x.size() == 1 || is_row, "X is {}; give words as [count] or [1, count]", ctx.str(0));
   for (const std::string& word : ctx.strings("stopwords"))
-    ctx.check(text::in_case(word, text::LetterCase::unchanged, text::CaseRules::unicode),
-              "the stop word {} is not UTF-8; repair it", text::quoted(word));
+    ctx.check(text::is_utf8(word), "the stop word {} is not UTF-8; repair it", text::quoted(word));
   // An empty result is one empty string.
   const bool keeps_all =
       ctx.strings("stopwords").empty() && x.back().is_const() && x.back() != Dim(0);
