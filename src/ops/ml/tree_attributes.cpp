@@ -39,6 +39,13 @@ void check_length(const Call& call, std::string_view list, size_t length, std::s
               call.op.name, list, length, as, wanted);
 }
 
+int64_t target_count(const Call& call) {
+  const int64_t count = call.has("n_targets") ? call.i("n_targets") : 0;
+  TENON_CHECK(count > 0 && count <= INT32_MAX, usage, "{}: n_targets is {}; use 1 or more",
+              call.op.name, count);
+  return count;
+}
+
 void check_target(const Call& call, std::string_view list, int64_t id, int64_t targets) {
   TENON_CHECK(id >= 0 && id < targets, usage, "{}: {} holds {}; with {} of them use 0 to {}",
               call.op.name, list, id, targets, targets - 1);
@@ -215,9 +222,7 @@ Forest read_classifier(const Call& call) {
 }
 
 Forest read_regressor(const Call& call) {
-  const int64_t targets = call.i("n_targets");
-  TENON_CHECK(targets > 0 && targets <= INT32_MAX, usage, "{}: n_targets is {}; use 1 or more",
-              call.op.name, targets);
+  const int64_t targets = target_count(call);
   Forest forest = read_lists(call, "target", targets);
   const std::string_view how = call.s("aggregate_function");
   forest.aggregate = how == "AVERAGE" ? Aggregate::average
@@ -232,10 +237,8 @@ Forest read_regressor(const Call& call) {
 
 Forest read_ensemble(const Call& call) {
   Forest forest;
-  forest.targets = call.i("n_targets");
+  forest.targets = target_count(call);
   const int64_t aggregate = call.i("aggregate_function"), post = call.i("post_transform");
-  TENON_CHECK(forest.targets > 0 && forest.targets <= INT32_MAX, usage,
-              "{}: n_targets is {}; use 1 or more", call.op.name, forest.targets);
   TENON_CHECK(aggregate >= 0 && aggregate <= 3, usage,
               "{}: aggregate_function is {}; use 0 (average), 1 (sum), 2 (min) or 3 (max)",
               call.op.name, aggregate);

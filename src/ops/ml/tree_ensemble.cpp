@@ -100,7 +100,7 @@ constinit const OpDef TreeEnsemble{
     .types = {{"T", types(DType::f32, DType::f64, DType::f16)}},
     .attrs = {attr_i("aggregate_function", 1), required("leaf_targetids", AttrType::ints),
               required("leaf_weights", AttrType::tensor),
-              attr("membership_values", AttrType::tensor), attr_i("n_targets", 0),
+              attr("membership_values", AttrType::tensor), attr("n_targets", AttrType::i),
               required("nodes_falseleafs", AttrType::ints),
               required("nodes_falsenodeids", AttrType::ints),
               required("nodes_featureids", AttrType::ints),

@@ -81,7 +81,7 @@ constinit const OpDef TreeEnsembleRegressor{
     .attrs = {attr_s("aggregate_function", "SUM", "AVERAGE|SUM|MIN|MAX"),
               attr("base_values", AttrType::floats),
               attr("base_values_as_tensor", AttrType::tensor),
-              attr_i("n_targets", 0),
+              attr("n_targets", AttrType::i),
               attr("nodes_falsenodeids", AttrType::ints),
               attr("nodes_featureids", AttrType::ints),
               attr("nodes_hitrates", AttrType::floats),
