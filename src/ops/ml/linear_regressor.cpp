@@ -37,7 +37,8 @@ TensorList expand(const ExpandContext& ctx) {
   if (!ctx.floats("intercepts").empty())
     bias = feature_rows::constant(ctx.floats("intercepts"), {targets}, type);
   const Tensor y = Gemm(x.to(type), w, bias, {{"transB", 1}});
-  return {scores::transformed(y, scores::post_transform(ctx)).to(DType::f32)};
+  const auto how = scores::for_targets(scores::post_transform(ctx), targets);
+  return {scores::transformed(y, how).to(DType::f32)};
 }
 
 void samples(Samples& s) {

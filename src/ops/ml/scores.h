@@ -97,6 +97,11 @@ void write_pair(T score, OneScore kind, PostTransform how, std::span<T> pair) {
   if (how == PostTransform::probit || how == PostTransform::logistic) transform(pair, how);
 }
 
+// What is left of a regression's transform: as in ONNX Runtime, of one target only PROBIT counts.
+constexpr PostTransform for_targets(PostTransform how, int64_t targets) {
+  return targets > 1 || how == PostTransform::probit ? how : PostTransform::none;
+}
+
 // In operators, for scores [rows, columns].
 Tensor transformed(const Tensor& scores, PostTransform how);
 

@@ -66,7 +66,7 @@ TensorList expand(const ExpandContext& ctx) {
   Tensor y = Gemm(values, w, bias, {{"transB", 1}});
   if (ctx.i("one_class") != 0)
     y = Where(Greater(y, constant_like(y, 0)), constant_like(y, 1), constant_like(y, -1));
-  return {scores::transformed(y, scores::post_transform(ctx)).to(DType::f32)};
+  return {y.to(DType::f32)};
 }
 
 void samples(Samples& s) {

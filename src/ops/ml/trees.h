@@ -84,7 +84,7 @@ void finish_row(const Forest& forest, std::span<const Score<T>> scores, std::spa
     if (forest.aggregate == Aggregate::average) y[k] /= static_cast<T>(forest.roots.size());
     if (!forest.base.empty()) y[k] += static_cast<T>(forest.base[k]);
   }
-  scores::transform(y, forest.post);
+  scores::transform(y, scores::for_targets(forest.post, forest.targets));
 }
 
 // The index of a row's label, and its scores. As ONNX Runtime has it: classes that nobody voted for

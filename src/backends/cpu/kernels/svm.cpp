@@ -107,13 +107,11 @@ struct Regressor final : Machine {
   std::vector<float> weights;
   float rho;
   bool one_class;
-  scores::PostTransform post;
 
   explicit Regressor(const PrepareContext& ctx)
       : Machine(ctx),
         rho(static_cast<float>(ctx.floats("rho")[0])),
-        one_class(ctx.i("one_class") != 0),
-        post(scores::post_transform(ctx)) {
+        one_class(ctx.i("one_class") != 0) {
     const auto list = ctx.floats("coefficients");
     count = ctx.i("n_supports");
     // Without vectors it is a linear function of the features.
@@ -130,10 +128,8 @@ struct Regressor final : Machine {
   void finish(const RunContext& ctx, int64_t row, std::span<const float> values) const override {
     double sum = rho;
     for (size_t v = 0; v < values.size(); ++v) sum += weights[v] * values[v];
-    auto y = static_cast<float>(sum);
-    if (one_class) y = y > 0 ? 1.0F : -1.0F;
-    scores::transform(std::span(&y, 1), post);
-    ctx.output<float>(0)[row] = y;
+    const auto y = static_cast<float>(sum);
+    ctx.output<float>(0)[row] = !one_class ? y : y > 0 ? 1.0F : -1.0F;
   }
 };
 
