@@ -68,8 +68,10 @@ tenon_find_library(webp HEADER webp/decode.h LIBRARY webp)
 tenon_find_library(tiff HEADER tiffio.h LIBRARY tiff)
 tenon_find_library(openjp2 HEADER openjpeg.h LIBRARY openjp2 PATH_SUFFIXES openjpeg-2.5 openjpeg-2.4)
 
-# oneDNN's and ONNX's own CMake packages insist on OpenCL headers and on parts of ONNX that Tenon does not use.
+# oneDNN's and ONNX's own CMake packages insist on OpenCL headers and on parts of ONNX that Tenon does not use; RE2 has
+# none in Debian.
 tenon_require_library(dnnl HEADER dnnl.hpp LIBRARY dnnl PURPOSE "matrix work on the CPU" DEBIAN libdnnl-dev)
+tenon_require_library(re2 HEADER re2/re2.h LIBRARY re2 PURPOSE "regular expressions" DEBIAN libre2-dev)
 tenon_require_library(onnx_proto HEADER onnx/onnx-ml.pb.h LIBRARY onnx_proto PURPOSE "ONNX files" DEBIAN libonnx-dev)
 set_target_properties(Tenon::onnx_proto PROPERTIES
   INTERFACE_COMPILE_DEFINITIONS "ONNX_NAMESPACE=onnx;ONNX_ML=1"

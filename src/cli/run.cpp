@@ -9,11 +9,11 @@
 #include "base/trace.h"
 #include "cli/catalog.h"
 #include "cli/model_inputs.h"
+#include "cli/model_outputs.h"
 #include "cli/verb.h"
 #include "formats/onnx/import.h"
 #include "graph/interpreter.h"
 #include "runtime/dispatch.h"
-#include "tensor/npy.h"
 
 namespace tenon::cli {
 
@@ -30,10 +30,10 @@ struct Options {
   int runs = 1;
 };
 
-std::string file_name(std::string name) {
+std::string file_stem(std::string name) {
   std::replace_if(
       name.begin(), name.end(), [](char c) { return c == '/' || c == ':'; }, '_');
-  return name + ".npy";
+  return name;
 }
 
 int run_model(const Options& options, const Globals& globals) {
@@ -63,15 +63,15 @@ int run_model(const Options& options, const Globals& globals) {
     const std::string& name = graph.value(graph.outputs[i]).name;
     std::string file;
     if (!options.output_dir.empty()) {
-      file = options.output_dir + (options.output_dir.ends_with('/') ? "" : "/") + file_name(name);
-      npy::write_file(file, outputs[i].contiguous());
+      const std::string folder = options.output_dir + (options.output_dir.ends_with('/') ? "" : "/");
+      file = write_output(folder + file_stem(name), outputs[i]);
     }
     list.push_back({{"name", name},
                     {"file", file},
-                    {"dtype", tenon::name(outputs[i].dtype())},
+                    {"dtype", output_type(outputs[i])},
                     {"shape", outputs[i].shape().vector()},
                     {"milliseconds", milliseconds}});
-    table.row({name, std::string(tenon::name(outputs[i].dtype())), outputs[i].shape().str(),
+    table.row({name, output_type(outputs[i]), outputs[i].shape().str(),
                file.empty() ? "-" : file});
   }
   if (globals.json) {
@@ -85,7 +85,7 @@ int run_model(const Options& options, const Globals& globals) {
     if (options.output_dir.empty())
       for (size_t i = 0; i < outputs.size(); ++i)
         std::printf("\n%s = %s\n", graph.value(graph.outputs[i]).name.c_str(),
-                    outputs[i].str().c_str());
+                    output_text(outputs[i]).c_str());
   }
   return 0;
 }
@@ -96,7 +96,8 @@ Run define(CLI::App& app, const Globals& globals) {
   app.add_option("--input", options->inputs,
                  "NAME=FILE.npy, once an input; a bare FILE.npy where there is one input");
   app.add_option("--output-dir", options->output_dir,
-                 "Write each output to <name>.npy here ('/' and ':' become '_')");
+                 "Write each output to <name>.npy here ('/' and ':' become '_'); lists of maps with "
+                 "their keys in <name>.keys.npy, other containers to <name>.json");
   app.add_option("--random", options->random, "Random inputs from this seed instead of --input");
   app.add_option("--dim", options->sizes, "NAME=SIZE of a symbolic axis for --random (else 1)");
   app.add_option("--runs", options->runs, "Run so many times and report the median time")

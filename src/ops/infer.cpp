@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "ops/ml/maps.h"
+
 namespace tenon {
 
 namespace {
@@ -99,8 +101,9 @@ TensorType TensorType::of(const Tensor& tensor, bool with_contents) {
   if (!tensor.defined()) return type;
   type.dtype = tensor.dtype();
   type.dims = tensor.dims();
-  if (is_container(tensor.dtype()) && !tensor.is_symbolic() && tensor.dtype() != DType::map &&
-      tensor.numel() > 0) {
+  if (tensor.dtype() == DType::map && !tensor.is_symbolic())
+    return maps::map_type(tensor.elements()[0].dtype(), of(tensor.elements()[1], false));
+  if (is_container(tensor.dtype()) && !tensor.is_symbolic() && tensor.numel() > 0) {
     TensorType element = of(tensor.elements()[0], false);
     for (const Tensor& other : tensor.elements().subspan(1))
       element = common_type(element, of(other, false));

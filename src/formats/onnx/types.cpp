@@ -3,6 +3,7 @@
 #include <onnx/onnx_pb.h>
 
 #include "formats/onnx/tensors.h"
+#include "ops/ml/maps.h"
 
 namespace tenon::formats {
 
@@ -67,10 +68,10 @@ TensorType read(const ::onnx::TypeProto& proto, const std::string& name, std::st
     case ::onnx::TypeProto::kOptionalType:
       return TensorType::optional_of(inside(proto.optional_type().elem_type()));
     case ::onnx::TypeProto::kMapType: {
-      TensorType type;
-      type.dtype = DType::map;
-      type.dims = {2};
-      return type;
+      TensorType values = read(proto.map_type().value_type(), {}, where, sizes, depth + 1);
+      values.ranked = true;  // one value a key, behind each other
+      values.dims = {Dim::unknown()};
+      return maps::map_type(dtype_of_file(proto.map_type().key_type(), where), std::move(values));
     }
     default:
       fail(ErrorKind::unsupported,
@@ -94,8 +95,16 @@ void write_type(const TensorType& type, ::onnx::TypeProto& proto) {
     if (type.element) write_type(*type.element, element);
     return;
   }
-  TENON_CHECK(type.dtype != DType::map, unsupported,
-              "export: a value is a map; Tenon does not write the types of maps");
+  if (type.dtype == DType::map) {
+    const DType keys = maps::key_type(type), values = maps::value_type(type);
+    TENON_CHECK(keys != DType::undefined && !is_container(values), unsupported,
+                "export: a value is a map of which the types are not known; ONNX must say them");
+    proto.mutable_map_type()->set_key_type(static_cast<int32_t>(keys));
+    auto& tensor = *proto.mutable_map_type()->mutable_value_type()->mutable_tensor_type();
+    tensor.set_elem_type(static_cast<int32_t>(values));
+    tensor.mutable_shape();  // each is one number or text
+    return;
+  }
   auto& tensor = *proto.mutable_tensor_type();
   tensor.set_elem_type(static_cast<int32_t>(type.dtype));
   if (!type.ranked) return;
