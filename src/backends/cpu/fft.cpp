@@ -95,6 +95,46 @@ void pass_4(const Pass& p) {
   }
 }
 
+void pass_5(const Pass& p) {
+  // Cosines and sines of 72 and 144 degrees.
+  constexpr double kCos1 = 0.30901699437494742410, kCos2 = -0.80901699437494742410;
+  constexpr double kSin1 = 0.95105651629515357212, kSin2 = 0.58778525229247312917;
+  const int64_t w = p.width, far = p.blocks * w;
+  for (int64_t b = 0; b < p.blocks; ++b) {
+    const double* c = p.twiddles + 8 * b;
+    const double c1r = c[0], c1i = c[1], c2r = c[2], c2i = c[3];
+    const double c3r = c[4], c3i = c[5], c4r = c[6], c4i = c[7];
+    const double *HWY_RESTRICT ar = p.xr + b * w, *HWY_RESTRICT ai = p.xi + b * w;
+    double *HWY_RESTRICT yr = p.yr + 5 * b * w, *HWY_RESTRICT yi = p.yi + 5 * b * w;
+    for (int64_t q = 0; q < w; ++q) {
+      const double s14r = ar[q + far] + ar[q + 4 * far], s14i = ai[q + far] + ai[q + 4 * far];
+      const double d14r = ar[q + far] - ar[q + 4 * far], d14i = ai[q + far] - ai[q + 4 * far];
+      const double s23r = ar[q + 2 * far] + ar[q + 3 * far],
+                   s23i = ai[q + 2 * far] + ai[q + 3 * far];
+      const double d23r = ar[q + 2 * far] - ar[q + 3 * far],
+                   d23i = ai[q + 2 * far] - ai[q + 3 * far];
+      const double m1r = ar[q] + kCos1 * s14r + kCos2 * s23r;
+      const double m1i = ai[q] + kCos1 * s14i + kCos2 * s23i;
+      const double m2r = ar[q] + kCos2 * s14r + kCos1 * s23r;
+      const double m2i = ai[q] + kCos2 * s14i + kCos1 * s23i;
+      const double n1r = kSin1 * d14r + kSin2 * d23r, n1i = kSin1 * d14i + kSin2 * d23i;
+      const double n2r = kSin2 * d14r - kSin1 * d23r, n2i = kSin2 * d14i - kSin1 * d23i;
+      const double r1 = m1r + n1i, i1 = m1i - n1r, r4 = m1r - n1i, i4 = m1i + n1r;
+      const double r2 = m2r + n2i, i2 = m2i - n2r, r3 = m2r - n2i, i3 = m2i + n2r;
+      yr[q] = ar[q] + s14r + s23r;
+      yi[q] = ai[q] + s14i + s23i;
+      yr[q + w] = r1 * c1r - i1 * c1i;
+      yi[q + w] = r1 * c1i + i1 * c1r;
+      yr[q + 2 * w] = r2 * c2r - i2 * c2i;
+      yi[q + 2 * w] = r2 * c2i + i2 * c2r;
+      yr[q + 3 * w] = r3 * c3r - i3 * c3i;
+      yi[q + 3 * w] = r3 * c3i + i3 * c3r;
+      yr[q + 4 * w] = r4 * c4r - i4 * c4i;
+      yi[q + 4 * w] = r4 * c4i + i4 * c4r;
+    }
+  }
+}
+
 void pass_any(const Pass& p) {
   const int64_t w = p.width, far = p.blocks * w, radix = p.radix;
   for (int64_t b = 0; b < p.blocks; ++b) {
@@ -132,6 +172,7 @@ void run_pass(const Pass& p) {
     case 2: return pass_2(p);
     case 3: return pass_3(p);
     case 4: return pass_4(p);
+    case 5: return pass_5(p);
     default: return pass_any(p);
   }
 }

@@ -40,7 +40,7 @@ class Fft {
 
   int64_t length_;
   std::vector<Stage> stages_;
-  std::vector<std::vector<double>> roots_;  // of radices past 5, by stage: [radix][2]
+  std::vector<std::vector<double>> roots_;  // by stage: [radix][2]
   std::unique_ptr<const Convolution> convolution_;
 };
 
