@@ -23,7 +23,8 @@ void samples(Samples& s) {
   s.add({arg::fixed(Tensor::from<float>({1.5F}, {1})), like(DType::string)});
   s.add({arg::fixed(Tensor::strings({"2"}, {1})), like(DType::i4)});
   s.bad({arg::any({2})}, {}, "CastLike: 1 inputs given; it takes 2");
-  s.bad({arg::any({2}), arg::typed({2}, DType::c64)}, {}, "input target_type is c64[2]");
+  s.bad({arg::any({2}), arg::fixed(Tensor::zeros({2}, DType::c64))}, {},
+        "input target_type is c64[2]");
 }
 
 }  // namespace
