@@ -55,6 +55,20 @@ TensorList expand(const ExpandContext& ctx) {
   return {Pad(cut, pads, Tensor(), named)};
 }
 
+// What was cut comes back as zeros, and what was added is cut, about the same middles.
+TensorList grad(const GradContext& ctx) {
+  Tensor shape = ctx.shape_of(0);
+  if (ctx.has("axes")) {
+    std::vector<int64_t> axes;
+    for (const int64_t axis : ctx.ints("axes"))
+      axes.push_back(normalize_axis(axis, ctx.dims(0).size(), ctx.op.name));
+    shape = Gather(shape, Tensor::ints(axes), {{"axis", 0}});
+  }
+  TensorList out = ctx.none();
+  out[0] = CenterCropPad(ctx.grad(), shape, ctx.attrs);
+  return out;
+}
+
 void samples(Samples& s) {
   s.add({arg::any({5, 4}), arg::ints({2, 7})});
   s.add({arg::any({2, 6, 3}), arg::ints({3, 4})}, {{"axes", {1, -1}}});
@@ -77,7 +91,7 @@ constinit const OpDef CenterCropPad{
     .attrs = {attr("axes", AttrType::ints)},
     .infer = infer,
     .expand = expand,
-    .grad = through_expansion,
+    .grad = {grad, saves::nothing},
     .onnx = {.since = 18},
     .quant = QuantRole::passes,
     .samples = samples,

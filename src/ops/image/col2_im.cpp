@@ -24,6 +24,9 @@ void infer(InferContext& ctx) {
   ctx.check(rank >= 1, "image_shape is empty; give one size a spatial axis");
   const WindowAttrs attrs(ctx, rank);
   const Dims image = ctx.values(1) ? *ctx.values(1) : unknown_dims(rank);
+  for (const Dim& size : image)
+    ctx.check(!size.is_const() || size.value() >= 1,
+              "image_shape is {}; every size must be at least 1", str(image));
   Dims y{x[0], Dim::unknown()};
   y.insert(y.end(), image.begin(), image.end());
   if (ctx.values(2)) {
@@ -69,7 +72,8 @@ void samples(Samples& s) {
   s.bad({arg::any({1, 5, 5}), arg::ints({5, 5}), arg::ints({5})}, {}, "and block_shape 1");
   s.bad({arg::any({1, 6, 5}), arg::ints({5, 5}), arg::ints({1, 5})}, {}, "must be a multiple of");
   s.bad({arg::any({1, 5, 4}), arg::ints({5, 5}), arg::ints({1, 5})}, {}, "has 5 blocks");
-  s.bad({arg::any({1, 5, 5}), arg::ints({5, 5}), arg::ints({0, 5})}, {}, "at least 1");
+  s.bad({arg::any({1, 5, 5}), arg::ints({5, 5}), arg::ints({0, 5})}, {}, "block_shape is [0, 5]");
+  s.bad({arg::any({1, 5, 5}), arg::ints({-5, 5}), arg::ints({1, 5})}, {}, "image_shape is [-5, 5]");
 }
 
 }  // namespace

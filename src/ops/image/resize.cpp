@@ -158,7 +158,8 @@ void samples(Samples& s) {
   s.bad({image, none, twice, arg::ints({1, 2, 6, 8})}, {}, "scales and sizes are both given");
   s.bad({image, none, floats({2, 2})}, {}, "scales has 2 numbers for 4 axes");
   s.bad({image, none, floats({1, 1, 0, 2})}, {}, "the scale of axis 2 is 0; it must be above 0");
-  s.bad({image, none, none, arg::ints({1, 2, -3, 4})}, {}, "axis 2 is to be -3");
+  s.bad({image, none, none, arg::ints({1, 2, -3, 4})}, {},
+        "the size of axis 2 is to be -3; use 0 to");
   s.bad({image, none, twice}, {{"antialias", 1}}, "antialias has no meaning in mode nearest");
   s.bad({image, none, twice}, {{"coordinate_transformation_mode", "tf_crop_and_resize"}},
         "but roi is absent");

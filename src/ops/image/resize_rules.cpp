@@ -11,6 +11,9 @@ namespace tenon::resize_rules {
 
 namespace {
 
+// The longest axis that is made: there is a list of its elements' places.
+constexpr int64_t kMostSize = int64_t{1} << 28;
+
 bool is_given(const InferContext& ctx, size_t i) {
   return ctx.has_input(i) && !(product(ctx.dims(i)) == Dim(0));
 }
@@ -68,9 +71,9 @@ Dims from_scales(const InferContext& ctx, const Dims& x, const std::vector<size_
     ctx.check(factors[i] > 0 && std::isfinite(factors[i]),
               "the scale of axis {} is {}; it must be above 0", axes[i], factors[i]);
     const Dim& size = x[axes[i]];
-    ctx.check(!size.is_const() || static_cast<double>(size.value()) * factors[i] < 0x1p48,
-              "axis {} of size {} times {} has more elements than memory can hold", axes[i],
-              size.str(), factors[i]);
+    ctx.check(!size.is_const() || static_cast<double>(size.value()) * factors[i] <= kMostSize,
+              "axis {} of size {} times {} is too long; use {} elements at most", axes[i],
+              size.str(), factors[i], kMostSize);
     y[axes[i]] = scaled_dim(size, factors[i]);
   }
   return y;
@@ -83,8 +86,8 @@ Dims from_sizes(const InferContext& ctx, const Dims& x, const std::vector<size_t
   const auto wanted = ctx.ints_of(at);
   if (wanted)
     for (size_t i = 0; i < axes.size(); ++i)
-      ctx.check((*wanted)[i] >= 0, "the size of axis {} is to be {}; it must be 0 or more", axes[i],
-                (*wanted)[i]);
+      ctx.check((*wanted)[i] >= 0 && (*wanted)[i] <= kMostSize,
+                "the size of axis {} is to be {}; use 0 to {}", axes[i], (*wanted)[i], kMostSize);
   if (policy == "stretch") {
     for (size_t i = 0; i < axes.size(); ++i)
       y[axes[i]] = ctx.values(at) ? (*ctx.values(at))[i] : Dim::unknown();
@@ -97,6 +100,10 @@ Dims from_sizes(const InferContext& ctx, const Dims& x, const std::vector<size_t
     scales.push_back(static_cast<double>((*wanted)[i]) / static_cast<double>(x[axes[i]].value()));
   const bool known = scales.size() == axes.size() && !scales.empty();
   const double scale = known ? common_scale(policy, scales) : 0;
+  for (const size_t axis : axes)
+    ctx.check(!known || scale * static_cast<double>(x[axis].value()) <= kMostSize,
+              "axis {} of size {} times {} is too long; use {} elements at most", axis,
+              x[axis].str(), scale, kMostSize);
   for (const size_t axis : axes)
     y[axis] =
         known ? Dim(round_half_up(scale * static_cast<double>(x[axis].value()))) : Dim::unknown();

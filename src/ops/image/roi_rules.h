@@ -88,11 +88,16 @@ struct Align {
     Region<F> region{y, x, down / static_cast<F>(height), across / static_cast<F>(width), 0, 0};
     region.rows = lattice(op, region.bin_height);
     region.columns = lattice(op, region.bin_width);
+    const double points = static_cast<double>(region.rows) * static_cast<double>(region.columns) *
+                          static_cast<double>(height) * static_cast<double>(width);
+    TENON_CHECK(points <= kMostPoints, usage,
+                "{}: a region would be read at {} points; use a smaller sampling_ratio or output",
+                op, points);
     return region;
   }
 
  private:
-  static constexpr double kMostRows = 1 << 14;
+  static constexpr double kMostRows = 1 << 14, kMostPoints = 1 << 24;
 
   template <class F>
   int64_t lattice(std::string_view op, F bin) const {
