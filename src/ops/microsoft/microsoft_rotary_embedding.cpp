@@ -17,21 +17,22 @@ Dims ids_of(const InferContext& ctx) {
   return {x[0], x.size() == 4 ? x[2] : x[1]};
 }
 
-// Attributes of the standard's operator. A head is twice as wide as the cache where nothing else
-// says.
-Attrs standard_attrs(const Call& call, const Dims& x, const Dims& cache) {
-  Attrs attrs{{"interleaved", call.i("interleaved")}};
-  const int64_t turned = call.i("rotary_embedding_dim");
-  if (turned > 0) attrs = attrs.with({"rotary_embedding_dim", turned});
-  if (x.size() == 4) return attrs;
-  int64_t heads = call.i("num_heads");
-  if (heads == 0) {
-    TENON_CHECK(turned == 0 && x[2].is_const() && cache[1].is_const() && cache[1].value() > 0,
-                usage, "{}: num_heads is not given, and rotary_embedding_dim is {}; give num_heads",
-                call.op.name, turned);
-    heads = x[2].value() / (2 * cache[1].value());
-  }
-  return attrs.with({"num_heads", heads});
+// A head is twice as wide as the cache where nothing else says; 0 where sizes are not known yet.
+int64_t heads_of(const Call& call, const Dims& x, const Dims& cache) {
+  const int64_t heads = call.i("num_heads");
+  if (heads != 0 || x.size() == 4) return heads;
+  TENON_CHECK(call.i("rotary_embedding_dim") == 0, usage,
+              "{}: num_heads is not given, and rotary_embedding_dim is {}; give num_heads",
+              call.op.name, call.i("rotary_embedding_dim"));
+  if (!x[2].is_const() || !cache[1].is_const() || cache[1].value() == 0) return 0;
+  return x[2].value() / (2 * cache[1].value());
+}
+
+// Attributes of the standard's operator.
+Attrs standard_attrs(const Call& call, int64_t heads) {
+  return {{"interleaved", call.i("interleaved")},
+          {"num_heads", heads},
+          {"rotary_embedding_dim", call.i("rotary_embedding_dim")}};
 }
 
 void infer(InferContext& ctx) {
@@ -52,13 +53,19 @@ void infer(InferContext& ctx) {
     ids.dims = ids_of(ctx);
   }
   std::vector<TensorType> inputs{ctx.input(0), ctx.input(2), ctx.input(3), ids};
-  microsoft::like(ctx, RotaryEmbedding, standard_attrs(ctx, x, ctx.dims(2)), inputs);
+  const int64_t heads = heads_of(ctx, x, ctx.dims(2));
+  if (heads != 0 || x.size() == 4)
+    microsoft::like(ctx, RotaryEmbedding, standard_attrs(ctx, heads), inputs);
   ctx.output(0, x);
 }
 
 TensorList expand(const ExpandContext& ctx) {
   const Tensor& x = ctx.input(0);
-  const Attrs attrs = standard_attrs(ctx, x.dims(), ctx.input(2).dims());
+  const int64_t heads = heads_of(ctx, x.dims(), ctx.input(2).dims());
+  TENON_CHECK(heads != 0 || x.rank() == 4, unsupported,
+              "{}: num_heads is not given and input has shape {}; give it", ctx.op.name,
+              str(x.dims()));
+  const Attrs attrs = standard_attrs(ctx, heads);
   Tensor ids = ctx.input(1);
   if (ids.rank() < 2) {
     const size_t length = x.rank() == 4 ? 2 : 1;
@@ -66,7 +73,7 @@ TensorList expand(const ExpandContext& ctx) {
     const Tensor row = attention_rules::positions(x, length) + ids;
     ids = Expand(row, Concat.all({vector(0), vector(length)}, {{"axis", 0}})[0]);
   }
-  double scale = ctx.f("scale");
+  const double scale = ctx.f("scale");
   const Tensor y = RotaryEmbedding(x, ctx.input(2), ctx.input(3), ids, attrs);
   return {scale == 1 ? y : y * scale};
 }
