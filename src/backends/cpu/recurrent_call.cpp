@@ -41,6 +41,11 @@ Floats::Floats(const RecurrentCall& call, const RunContext& ctx) {
 
 void matrix_product(bool transpose_a, bool transpose_b, int64_t rows, int64_t columns, int64_t k,
                     const float* a, const float* b, float* c, bool add) {
+  if (rows == 0 || columns == 0) return;
+  if (k == 0) {
+    if (!add) std::fill_n(c, rows * columns, 0.0F);
+    return;
+  }
   const int64_t a_stride = transpose_a ? rows : k, b_stride = transpose_b ? k : columns;
   const dnnl_status_t status =
       dnnl_sgemm(transpose_a ? 'T' : 'N', transpose_b ? 'T' : 'N', rows, columns, k, 1.0F, a,

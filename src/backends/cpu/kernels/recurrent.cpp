@@ -32,7 +32,7 @@ class Recurrent final : public Kernel {
     direct_ = s.steps * s.batch <= kFewRows;
     run_steps_ = std::clamp<int64_t>(
         kRunFloats / std::max<int64_t>(s.batch * call_.gate_columns() * s.directions, 1), 1,
-        s.steps);
+        std::max<int64_t>(s.steps, 1));
     copies_x_ = call_.settings.batch_first || call_.has(recurrent::kSequenceLens);
     const int64_t step_work = s.batch * call_.gate_columns() * s.hidden;
     const int64_t threads = thread_count();
@@ -340,8 +340,7 @@ class Recurrent final : public Kernel {
 template <Cell cell>
 Prepared prepare(const PrepareContext& ctx) {
   if (ctx.inputs[0].dtype == DType::f64) return refuse("only f16, bf16, f32; X is f64");
-  for (const size_t i : {0, 1, 2})
-    if (ctx.inputs[i].numel() == 0) return refuse("nothing to compute");
+  if (ctx.inputs[recurrent::kR].numel() == 0) return refuse("nothing to compute");
   return std::make_unique<Recurrent>(ctx, cell);
 }
 

@@ -169,7 +169,7 @@ class RecurrentGrad final : public Kernel {
   void start(const Run& run, int64_t d, size_t input, float* to) const {
     const recurrent::Sizes& s = call_.sizes;
     for (int64_t n = 0; n < s.batch; ++n) {
-      if (run.in[input] && run.length(n, s.steps) > 0)
+      if (run.in[input] && !(run.lengths && run.lengths[n] == 0))
         std::copy_n(run.in[input] + call_.state_at(d, n), s.hidden, to + n * s.hidden);
       else
         std::fill_n(to + n * s.hidden, s.hidden, 0.0F);
@@ -505,8 +505,7 @@ template <Cell cell>
 Prepared prepare(const PrepareContext& ctx) {
   if (ctx.inputs[0].dtype != DType::f32)
     return refuse(fmt::format("only f32; X is {}", name(ctx.inputs[0].dtype)));
-  for (const size_t i : {0, 1, 2})
-    if (ctx.inputs[i].numel() == 0) return refuse("nothing to compute");
+  if (ctx.inputs[recurrent::kR].numel() == 0) return refuse("nothing to compute");
   const recurrent::Settings settings = recurrent::settings_of(ctx, cell);
   if (settings.has_clip) return refuse("clip, whose slope is not to be found from outputs");
   const RecurrentLoops loops = recurrent_loops();
