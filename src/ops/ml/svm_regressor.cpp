@@ -108,6 +108,7 @@ constinit const OpDef SVMRegressor{
               attr_s("kernel_type", "LINEAR", svm_rules::kFunctions), attr_i("n_supports", 0),
               attr_i("one_class", 0), attr_s("post_transform", "NONE", scores::kPostTransforms),
               attr("rho", AttrType::floats), attr("support_vectors", AttrType::floats)},
+    // post_transform is taken and left aside, as in ONNX Runtime: there is one score.
     .infer = infer,
     .expand = expand,
     .grad = through_expansion,
