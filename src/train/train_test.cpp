@@ -338,6 +338,16 @@ TEST(Layers, SeeTheShapeThatReachesThem) {
   EXPECT_EQ((*model)(Tensor::zeros({2, 3, 8, 8})).shape(), Shape({2, 5}));
 }
 
+TEST(Layers, RecurrentOnesGiveAllStatesOrTheLast) {
+  const Config config = Config::parse(
+      "- lstm: {hidden: 4, layers: 2, bidirectional: true, dropout: 0.1}\n- rnn: 3\n"
+      "- gru: {hidden: 5, bidirectional: true, last: true}\n- linear: 2\n",
+      "m.yaml");
+  const auto model =
+      make_model(config, DType::f32, {Dim::symbol("batch"), Dim::symbol("steps"), 6});
+  EXPECT_EQ((*model)(Tensor::zeros({2, 7, 6})).shape(), Shape({2, 2}));
+}
+
 // The framing as TensorFlow documents it, read back.
 TEST(TensorBoard, FramesItsRecords) {
   const TempDirectory folder;
