@@ -13,6 +13,7 @@
 #include "cli/verb.h"
 #include "formats/onnx/import.h"
 #include "graph/interpreter.h"
+#include "graph/widen.h"
 #include "runtime/dispatch.h"
 
 namespace tenon::cli {
@@ -28,6 +29,7 @@ struct Options {
   std::vector<std::string> inputs, sizes;
   std::optional<uint64_t> random;
   int runs = 1;
+  bool keep_halves = false;
 };
 
 std::string file_stem(std::string name) {
@@ -37,7 +39,8 @@ std::string file_stem(std::string name) {
 }
 
 int run_model(const Options& options, const Globals& globals) {
-  const graph::Graph graph = formats::import_onnx(options.model);
+  graph::Graph graph = formats::import_onnx(options.model);
+  if (!options.keep_halves) graph = graph::widen_halves(graph);
   TENON_CHECK(!options.random || options.inputs.empty(), usage,
               "--random and --input exclude each other; give one");
   const TensorList inputs = options.random
@@ -63,7 +66,8 @@ int run_model(const Options& options, const Globals& globals) {
     const std::string& name = graph.value(graph.outputs[i]).name;
     std::string file;
     if (!options.output_dir.empty()) {
-      const std::string folder = options.output_dir + (options.output_dir.ends_with('/') ? "" : "/");
+      const std::string folder =
+          options.output_dir + (options.output_dir.ends_with('/') ? "" : "/");
       file = write_output(folder + file_stem(name), outputs[i]);
     }
     list.push_back({{"name", name},
@@ -71,8 +75,7 @@ int run_model(const Options& options, const Globals& globals) {
                     {"dtype", output_type(outputs[i])},
                     {"shape", outputs[i].shape().vector()},
                     {"milliseconds", milliseconds}});
-    table.row({name, output_type(outputs[i]), outputs[i].shape().str(),
-               file.empty() ? "-" : file});
+    table.row({name, output_type(outputs[i]), outputs[i].shape().str(), file.empty() ? "-" : file});
   }
   if (globals.json) {
     print_json({{"model", options.model},
@@ -95,13 +98,16 @@ Run define(CLI::App& app, const Globals& globals) {
   app.add_option("model", options->model, "An ONNX file")->required();
   app.add_option("--input", options->inputs,
                  "NAME=FILE.npy, once an input; a bare FILE.npy where there is one input");
-  app.add_option("--output-dir", options->output_dir,
-                 "Write each output to <name>.npy here ('/' and ':' become '_'); lists of maps with "
-                 "their keys in <name>.keys.npy, other containers to <name>.json");
+  app.add_option(
+      "--output-dir", options->output_dir,
+      "Write each output to <name>.npy here ('/' and ':' become '_'); lists of maps with "
+      "their keys in <name>.keys.npy, other containers to <name>.json");
   app.add_option("--random", options->random, "Random inputs from this seed instead of --input");
   app.add_option("--dim", options->sizes, "NAME=SIZE of a symbolic axis for --random (else 1)");
   app.add_option("--runs", options->runs, "Run so many times and report the median time")
       ->check(CLI::PositiveNumber);
+  app.add_flag("--keep-halves", options->keep_halves,
+               "Round to f16 after every operator as the file says, not only at the end");
   return [options, &globals] { return run_model(*options, globals); };
 }
 
