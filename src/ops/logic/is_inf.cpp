@@ -27,7 +27,7 @@ constinit const OpDef IsInf{
     .doc = "True where x is infinite, of the signs asked for.",
     .inputs = {{"X", "T1"}},
     .outputs = {{"Y", "T2"}},
-    .types = {{"T1", kFloats}, {"T2", kBool}},
+    .types = {{"T1", kFloats | kFloat8}, {"T2", kBool}},
     .attrs = {attr_i("detect_negative", 1), attr_i("detect_positive", 1)},
     .infer = infer_rules::same_shape,
     .expand = primitive,

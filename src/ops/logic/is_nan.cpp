@@ -24,7 +24,7 @@ constinit const OpDef IsNaN{
     .doc = "True where x is not a number.",
     .inputs = {{"X", "T1"}},
     .outputs = {{"Y", "T2"}},
-    .types = {{"T1", kFloats}, {"T2", kBool}},
+    .types = {{"T1", kFloats | kFloat8}, {"T2", kBool}},
     .infer = infer_rules::same_shape,
     .expand = primitive,
     .grad = not_differentiable("its result is a truth value"),
