@@ -150,10 +150,12 @@ std::vector<std::pair<std::string, double>> Graph::flops(const Dim::Bindings& sy
     for (size_t i = 0; i < node.outputs.size(); ++i)
       ctx.outputs()[i] = bind(value(node.outputs[i]).type);
     double count = 0;
-    if (node.op->flops) {
+    const auto ranked = [](const TensorType& type) { return type.ranked; };
+    if (!std::ranges::all_of(types, ranked) || !std::ranges::all_of(ctx.outputs(), ranked)) {
+      // Nothing is known of the work.
+    } else if (node.op->flops) {
       count = node.op->flops(ctx);
-    } else if (const auto shape = to_shape(ctx.outputs()[0].dims);
-               shape && ctx.outputs()[0].ranked) {
+    } else if (const auto shape = to_shape(ctx.outputs()[0].dims); shape) {
       count = static_cast<double>(shape->numel());
     }
     sums[std::string(node.op->name)] += count;

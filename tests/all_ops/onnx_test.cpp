@@ -40,6 +40,12 @@ bool is_in_opset(const OpDef& op, int opset) {
   return (op.onnx.older.size() ? op.onnx.older[0].since : op.onnx.since) <= opset;
 }
 
+// Where the forms before and after are one, the ends and the default opset speak for all.
+bool says_something_new(const OpDef& op, int opset) {
+  if (opset == 13 || opset == 17 || opset == 21) return true;
+  return op.onnx.domain.empty() && op.onnx.since > 13 && op.onnx.since <= 21;
+}
+
 // Each sample in f32 and i64, or in the first type that it has.
 std::vector<Case> few_cases(const OpDef& op) {
   std::vector<Case> all = cases_of(op), few;
@@ -98,6 +104,7 @@ TEST_P(ThroughOnnx, ComputesTheSameOrIsRefused) {
       const TensorList expected = op().all(c.inputs, c.sample->attrs, c.sample->outputs);
       const OneCall call = record(c);
       for (int opset : kOpsets) {
+        if (!says_something_new(op(), opset)) continue;
         SCOPED_TRACE(fmt::format("opset {}", opset));
         std::string bytes;
         try {

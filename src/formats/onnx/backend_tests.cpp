@@ -54,6 +54,13 @@ std::optional<std::string> compare_complex(const Tensor& got, const Tensor& expe
   return std::nullopt;
 }
 
+// The data sets of ONNX 1.12 hold bfloat16 as the uint16 of its bits.
+Tensor bits_as_bf16(Tensor bits) {
+  void* data = bits.raw();
+  const Shape shape = bits.shape();
+  return Tensor::borrow(data, shape, DType::bf16, [held = std::move(bits)] {});
+}
+
 // Files of values that a graph names: inputs or outputs.
 TensorList read_all(const std::string& folder, std::string_view stem, const graph::Graph& graph,
                     const std::vector<graph::ValueId>& ids) {
@@ -61,7 +68,11 @@ TensorList read_all(const std::string& folder, std::string_view stem, const grap
   for (graph::ValueId id : ids) {
     const std::string path = fmt::format("{}/{}_{}.pb", folder, stem, list.size());
     if (!exists(path)) break;
-    list.push_back(read_value(read_file(path), graph.value(id).type.dtype, path));
+    const DType type = graph.value(id).type.dtype;
+    Tensor value = read_value(read_file(path), type, path);
+    if (type == DType::bf16 && value.defined() && value.dtype() == DType::u16)
+      value = bits_as_bf16(std::move(value));
+    list.push_back(std::move(value));
   }
   TENON_CHECK(!exists(fmt::format("{}/{}_{}.pb", folder, stem, list.size())), data,
               "{}: it has more than {} {}s, but the model has {}", folder, list.size(), stem,
