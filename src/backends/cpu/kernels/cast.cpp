@@ -45,8 +45,9 @@ struct ToFlag {  // a bool's byte
   using To = uint8_t;
   HWY_INLINE auto operator()(hn::Vec<D> x) const {
     const DI di;
-    const auto flag =
-        hn::IfThenElseZero(hn::RebindMask(di, hn::Ne(x, hn::Zero(D()))), hn::Set(di, 1));
+    // "Not equal" does not take NaN on every target, so the zeros are looked for.
+    const auto zero = hn::RebindMask(di, hn::Eq(x, hn::Zero(D())));
+    const auto flag = hn::IfThenZeroElse(zero, hn::Set(di, 1));
     return hn::DemoteTo(hn::Rebind<uint8_t, DI>(), flag);
   }
 };
