@@ -13,14 +13,14 @@
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "backends/cpu/kernels/attention.cpp"
-#include "backends/cpu/row_loops_inl.h"
+#include "backends/cpu/tile_product_inl.h"
 
 #ifndef TENON_CPU_ATTENTION_TYPES
 #define TENON_CPU_ATTENTION_TYPES
 namespace tenon::cpu {
 namespace {
 
-constexpr int64_t kRowTile = 4;     // rows of a product that are worked on together
+constexpr auto kRowTile = static_cast<int64_t>(kTileRows);
 constexpr int64_t kRowBlock = 192;  // queries of one unit of work, at most
 constexpr int64_t kKeyBlock = 128;
 
@@ -33,8 +33,8 @@ struct AttentionShape {
   int64_t batch = 0, heads = 0, kv_heads = 0, queries = 0, keys = 0, size = 0, v_size = 0;
   HeadLayout q, k, v, y;
   bool causal = false;
-  int64_t causal_offset =
-      0;  // query s sees keys up to s + offset; by lengths where those are given
+  // Query s sees keys up to s + offset; where lengths are given they decide the offset.
+  int64_t causal_offset = 0;
   float scale = 1, softcap = 0;
   int64_t mask_keys = 0;  // 0: no mask
   bool mask_is_bool = false;
@@ -71,93 +71,6 @@ HWY_BEFORE_NAMESPACE();
 namespace tenon::cpu::HWY_NAMESPACE {
 namespace {
 
-#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_SSE4
-constexpr size_t kVectors = 2;  // 16 registers
-#else
-constexpr size_t kVectors = 4;
-#endif
-
-// c[4 rows, `kWide` vectors] += a[4, depth] * b[depth, ...]; of the last vector `valid` lanes are
-// read.
-template <size_t kWide, bool kPart>
-HWY_INLINE void product_tile(const float* HWY_RESTRICT a, size_t lda, const float* HWY_RESTRICT b,
-                             size_t ldb, float* HWY_RESTRICT c, size_t ldc, size_t depth,
-                             size_t valid) {
-  const D d;
-  const size_t lanes = hn::Lanes(d);
-  const float *a1 = a + lda, *a2 = a1 + lda, *a3 = a2 + lda;
-  V s00 = hn::Zero(d), s01 = s00, s02 = s00, s03 = s00;
-  V s10 = s00, s11 = s00, s12 = s00, s13 = s00;
-  V s20 = s00, s21 = s00, s22 = s00, s23 = s00;
-  V s30 = s00, s31 = s00, s32 = s00, s33 = s00;
-  for (size_t k = 0; k < depth; ++k, b += ldb) {
-    const V x0 = hn::Set(d, a[k]), x1 = hn::Set(d, a1[k]);
-    const V x2 = hn::Set(d, a2[k]), x3 = hn::Set(d, a3[k]);
-    const V b0 = kPart ? load_part(d, b, valid) : hn::LoadU(d, b);
-    s00 = hn::MulAdd(x0, b0, s00);
-    s10 = hn::MulAdd(x1, b0, s10);
-    s20 = hn::MulAdd(x2, b0, s20);
-    s30 = hn::MulAdd(x3, b0, s30);
-    if constexpr (kWide > 1) {
-      const V b1 = hn::LoadU(d, b + lanes);
-      s01 = hn::MulAdd(x0, b1, s01);
-      s11 = hn::MulAdd(x1, b1, s11);
-      s21 = hn::MulAdd(x2, b1, s21);
-      s31 = hn::MulAdd(x3, b1, s31);
-    }
-    if constexpr (kWide > 2) {
-      const V b2 = hn::LoadU(d, b + 2 * lanes), b3 = hn::LoadU(d, b + 3 * lanes);
-      s02 = hn::MulAdd(x0, b2, s02);
-      s12 = hn::MulAdd(x1, b2, s12);
-      s22 = hn::MulAdd(x2, b2, s22);
-      s32 = hn::MulAdd(x3, b2, s32);
-      s03 = hn::MulAdd(x0, b3, s03);
-      s13 = hn::MulAdd(x1, b3, s13);
-      s23 = hn::MulAdd(x2, b3, s23);
-      s33 = hn::MulAdd(x3, b3, s33);
-    }
-  }
-  float *c1 = c + ldc, *c2 = c1 + ldc, *c3 = c2 + ldc;
-  hn::StoreU(hn::Add(hn::LoadU(d, c), s00), d, c);
-  hn::StoreU(hn::Add(hn::LoadU(d, c1), s10), d, c1);
-  hn::StoreU(hn::Add(hn::LoadU(d, c2), s20), d, c2);
-  hn::StoreU(hn::Add(hn::LoadU(d, c3), s30), d, c3);
-  if constexpr (kWide > 1) {
-    hn::StoreU(hn::Add(hn::LoadU(d, c + lanes), s01), d, c + lanes);
-    hn::StoreU(hn::Add(hn::LoadU(d, c1 + lanes), s11), d, c1 + lanes);
-    hn::StoreU(hn::Add(hn::LoadU(d, c2 + lanes), s21), d, c2 + lanes);
-    hn::StoreU(hn::Add(hn::LoadU(d, c3 + lanes), s31), d, c3 + lanes);
-  }
-  if constexpr (kWide > 2) {
-    const size_t n2 = 2 * lanes, n3 = 3 * lanes;
-    hn::StoreU(hn::Add(hn::LoadU(d, c + n2), s02), d, c + n2);
-    hn::StoreU(hn::Add(hn::LoadU(d, c1 + n2), s12), d, c1 + n2);
-    hn::StoreU(hn::Add(hn::LoadU(d, c2 + n2), s22), d, c2 + n2);
-    hn::StoreU(hn::Add(hn::LoadU(d, c3 + n2), s32), d, c3 + n2);
-    hn::StoreU(hn::Add(hn::LoadU(d, c + n3), s03), d, c + n3);
-    hn::StoreU(hn::Add(hn::LoadU(d, c1 + n3), s13), d, c1 + n3);
-    hn::StoreU(hn::Add(hn::LoadU(d, c2 + n3), s23), d, c2 + n3);
-    hn::StoreU(hn::Add(hn::LoadU(d, c3 + n3), s33), d, c3 + n3);
-  }
-}
-
-// c += a[rows, depth] * b[depth, columns]. rows is a multiple of 4; rows of c have room for whole
-// vectors.
-HWY_INLINE void add_product(const float* a, size_t lda, size_t rows, const float* b, size_t ldb,
-                            float* c, size_t ldc, size_t columns, size_t depth) {
-  const size_t lanes = hn::Lanes(D());
-  size_t j = 0;
-  for (; j + kVectors * lanes <= columns; j += kVectors * lanes)
-    for (size_t i = 0; i < rows; i += kRowTile)
-      product_tile<kVectors, false>(a + i * lda, lda, b + j, ldb, c + i * ldc + j, ldc, depth, 0);
-  for (; j + lanes <= columns; j += lanes)
-    for (size_t i = 0; i < rows; i += kRowTile)
-      product_tile<1, false>(a + i * lda, lda, b + j, ldb, c + i * ldc + j, ldc, depth, 0);
-  if (j == columns) return;
-  for (size_t i = 0; i < rows; i += kRowTile)
-    product_tile<1, true>(a + i * lda, lda, b + j, ldb, c + i * ldc + j, ldc, depth, columns - j);
-}
-
 struct SoftCap {
   V cap, inverse;
   HWY_INLINE V operator()(V x, V) const { return hn::Mul(cap, tanh(D(), hn::Mul(x, inverse))); }
@@ -169,10 +82,6 @@ struct Times {
   V by;
   HWY_INLINE V operator()(V x, V) const { return hn::Mul(x, by); }
 };
-
-HWY_INLINE float dot(const float* a, const float* b, size_t n) {
-  return static_cast<float>(row_sum<false>(a, b, nullptr, n, Product{}));
-}
 
 // Buffers of one unit of work; rows past the last query are zeros.
 struct Buffers {
@@ -191,10 +100,11 @@ HWY_INLINE void scores_of(const AttentionShape& shape, const Buffers& w, int64_t
                           int64_t padded, const float* k, int64_t count) {
   const auto size = static_cast<size_t>(shape.size);
   // For a few queries, packing the keys would cost more than the products.
-  if (rows < kRowTile) {
-    for (int64_t r = 0; r < rows; ++r)
-      for (int64_t j = 0; j < count; ++j)
-        w.scores[r * kKeyBlock + j] = dot(w.q + r * shape.size, k + j * shape.k.row, size);
+  if (rows == 1) return dot_products<1>(w.q, size, k, shape.k.row, count, w.scores, kKeyBlock);
+  if (rows <= 2 * kRowTile) {
+    for (int64_t r = 0; r < rows; r += kRowTile)
+      dot_products<kTileRows>(w.q + r * shape.size, size, k, shape.k.row, count,
+                              w.scores + r * kKeyBlock, kKeyBlock);
     return;
   }
   const auto lanes = static_cast<int64_t>(hn::Lanes(D()));
@@ -221,25 +131,52 @@ HWY_INLINE void add_mask(const AttentionShape& shape, const AttentionData& data,
   row_map(scores, mask, scores, static_cast<size_t>(count), Plus{});
 }
 
-// Scores of one query with a block of keys become weights relative to its running maximum.
+// Scores of one query with a block of keys become weights relative to its running maximum. A NaN
+// among them makes the sum NaN, and so the result.
 HWY_INLINE void weigh(const AttentionShape& shape, const Buffers& w, int64_t r, int64_t count) {
   const D d;
+  const size_t lanes = hn::Lanes(d), n = static_cast<size_t>(count);
   float* scores = w.scores + r * kKeyBlock;
-  float* sums = w.sums + r * shape.padded_v();
-  const float highest = row_max(scores, static_cast<size_t>(count));
-  const float before = w.max[r];
-  const float now = std::isnan(highest) ? highest : std::max(before, highest);
+  const V lowest = hn::Set(d, -std::numeric_limits<float>::infinity());
+  V a = hn::Set(d, w.max[r]), b = lowest;
+  size_t i = 0;
+  for (; i + 2 * lanes <= n; i += 2 * lanes) {
+    a = hn::Max(a, hn::LoadU(d, scores + i));
+    b = hn::Max(b, hn::LoadU(d, scores + i + lanes));
+  }
+  for (; i < n; i += lanes) {
+    const size_t rest = n - i;
+    const V x = load_some(scores + i, rest);
+    b = hn::Max(b, rest < lanes ? hn::IfThenElse(hn::FirstN(d, rest), x, lowest) : x);
+  }
+  const float now = hn::GetLane(hn::MaxOfLanes(d, hn::Max(a, b)));
   if (now == -std::numeric_limits<float>::infinity()) {
     std::fill_n(scores, count, 0.0F);
     return;
   }
-  const float kept = std::exp(before - now);  // 0 at first
-  const double sum = row_sum<true>(scores, scores, scores, static_cast<size_t>(count),
-                                   ExpOfDifference{hn::Set(d, now)});
-  w.total[r] = w.total[r] * kept + static_cast<float>(sum);
+  const V max = hn::Set(d, now);
+  a = b = hn::Zero(d);
+  for (i = 0; i + 2 * lanes <= n; i += 2 * lanes) {
+    const V x = exp_nonpositive(d, hn::Sub(hn::LoadU(d, scores + i), max));
+    const V y = exp_nonpositive(d, hn::Sub(hn::LoadU(d, scores + i + lanes), max));
+    hn::StoreU(x, d, scores + i);
+    hn::StoreU(y, d, scores + i + lanes);
+    a = hn::Add(a, x);
+    b = hn::Add(b, y);
+  }
+  for (; i < n; i += lanes) {
+    const size_t rest = n - i;
+    const V x = exp_nonpositive(d, hn::Sub(load_some(scores + i, rest), max));
+    store_some(x, scores + i, rest);
+    b = hn::Add(b, rest < lanes ? hn::IfThenElseZero(hn::FirstN(d, rest), x) : x);
+  }
+  const float sum = hn::GetLane(hn::SumOfLanes(d, hn::Add(a, b)));
+  const bool rises = now != w.max[r];
+  const V kept = exp_nonpositive(d, hn::Sub(hn::Set(d, w.max[r]), max));  // 0 at first
+  w.total[r] = rises ? w.total[r] * hn::GetLane(kept) + sum : w.total[r] + sum;
   w.max[r] = now;
-  if (kept != 1)
-    row_map(sums, sums, sums, static_cast<size_t>(shape.v_size), Times{hn::Set(d, kept)});
+  float* sums = w.sums + r * shape.padded_v();
+  if (rises) row_map(sums, sums, sums, static_cast<size_t>(shape.v_size), Times{kept});
 }
 
 void attend(const AttentionShape& shape, const AttentionData& data, int64_t unit, float* work) {
@@ -472,7 +409,9 @@ Prepared prepare(const PrepareContext& ctx) {
   // Enough units for all threads, where there are rows for them.
   const int64_t share =
       s.batch * s.kv_heads * s.rows() / std::max<int64_t>(1, 2 * int64_t{thread_count()});
-  s.row_block = std::clamp<int64_t>(share / kRowTile * kRowTile, 4 * kRowTile, kRowBlock);
+  // Smaller blocks waste less along the diagonal.
+  const int64_t most = s.causal ? kRowBlock / 2 : kRowBlock;
+  s.row_block = std::clamp<int64_t>(share / kRowTile * kRowTile, 4 * kRowTile, most);
   s.row_block = std::min(s.row_block, (s.rows() + kRowTile - 1) / kRowTile * kRowTile);
   kernel->attend = HWY_DYNAMIC_DISPATCH(find_attend)();
   return kernel;
