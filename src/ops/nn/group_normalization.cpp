@@ -42,8 +42,13 @@ TensorList expand(const ExpandContext& ctx) {
 // Opset 18 had a scale and a bias a group instead of a channel.
 TensorList upgrade_18(const OnnxNode& node) {
   const Tensor& x = node.inputs[0];
+  const AttrValue* given = node.attrs.find("num_groups");
+  const int64_t groups = given ? std::get<int64_t>(*given) : 0;
+  TENON_CHECK(x.rank() >= 2 && groups >= 1, usage,
+              "GroupNormalization: node {} has X of {} axes and num_groups={}; give 2 or more axes "
+              "and 1 or more groups",
+              node.name, x.rank(), groups);
   const Dim channels = x.dims()[1];
-  const auto groups = std::get<int64_t>(*node.attrs.find("num_groups"));
   TENON_CHECK(channels.is_const(), unsupported,
               "GroupNormalization: node {} of opset 18 has an unknown number of channels; fix it "
               "to import it",
