@@ -43,6 +43,10 @@ std::vector<T> for_all_axes(const std::vector<T>& named, const std::vector<int64
 void name_all_axes(OnnxNode& node) {
   const std::vector<int64_t> axes = std::get<std::vector<int64_t>>(*node.attrs.find("axes"));
   const size_t rank = node.inputs[0].rank();
+  TENON_CHECK(rank > 0, unsupported,
+              "Resize '{}': the rank of X is not known, and opset {} has no axes; export at opset "
+              "18 or newer",
+              node.name, node.opset);
   const auto constant = [&](size_t i) {
     TENON_CHECK(!node.inputs[i].is_symbolic(), unsupported,
                 "Resize '{}': {} of some axes is computed, and opset {} has no axes; export at "

@@ -109,6 +109,10 @@ void lowered(OnnxNode& node) {
     const int64_t count = std::get<int64_t>(*wanted);
     const AttrValue* given = node.attrs.find("axis");
     const size_t rank = node.inputs[0].rank();
+    TENON_CHECK(rank > 0, unsupported,
+                "Split '{}': opset {} needs the sizes of the pieces, and the shape of the input is "
+                "not known; export at opset 18 or newer",
+                node.name, node.opset);
     const int64_t axis = normalize_axis(given ? std::get<int64_t>(*given) : 0, rank, "Split");
     const Dims sizes = chunks(node.inputs[0].dims()[static_cast<size_t>(axis)], count);
     const bool equal =
