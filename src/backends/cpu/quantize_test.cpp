@@ -117,8 +117,8 @@ TEST(CpuQuantize, FindsTheRange) { cpu::on_every_target(check_dynamic); }
 
 void check_casts() {
   const float inf = std::numeric_limits<float>::infinity(), nan = std::nanf("");
-  for (const DType type : {DType::u8, DType::i8, DType::u16, DType::i16, DType::i32, DType::boolean,
-                           DType::f16, DType::bf16}) {
+  for (const DType type : {DType::u8, DType::i8, DType::u16, DType::i16, DType::i32, DType::i64,
+                           DType::boolean, DType::f16, DType::bf16}) {
     for (const int64_t n : kLengths) {
       const Tensor x = random({n}, -70'000, 70'000), near = random({n}, -2, 2);
       expect_same([&] { return TensorList{x.to(type), near.to(type)}; }, std::string(name(type)));

@@ -5,6 +5,7 @@
 #include "backends/cpu/strided.h"
 #include "base/threads.h"
 #include "ops/math/catalog.h"
+#include "tensor/convert.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "backends/cpu/kernels/cast.cpp"
@@ -65,6 +66,25 @@ void from_f32(const void* from, void* to, size_t count) {
   if (i < count) store_part(op(load_part(d, x + i, count - i)), dt, y + i, count - i);
 }
 
+// Through i32 where all lanes fit, one by one where not.
+void f32_to_i64(const void* from, void* to, size_t count) {
+  const Tag<int64_t> wide;
+  const hn::Rebind<float, Tag<int64_t>> d;
+  const hn::Rebind<int32_t, Tag<int64_t>> di;
+  const auto* x = static_cast<const float*>(from);
+  auto* y = static_cast<int64_t*>(to);
+  const size_t lanes = hn::Lanes(wide);
+  size_t i = 0;
+  for (; i + lanes <= count; i += lanes) {
+    const auto v = hn::LoadU(d, x + i);
+    if (hn::AllTrue(d, hn::Lt(hn::Abs(v), hn::Set(d, 2147483648.0F))))
+      hn::StoreU(hn::PromoteTo(wide, hn::ConvertTo(di, v)), wide, y + i);
+    else
+      for (size_t k = i; k < i + lanes; ++k) y[k] = convert<int64_t>(x[k]);
+  }
+  for (; i < count; ++i) y[i] = convert<int64_t>(x[i]);
+}
+
 template <class T, bool kFlag>
 HWY_INLINE hn::Vec<D> floats_of(hn::Vec<hn::Rebind<T, D>> x) {
   const D d;
@@ -98,6 +118,7 @@ ConvertFn find_conversion(DType from, DType to) {
       case DType::u16: return from_f32<ToInteger<uint16_t>>;
       case DType::i16: return from_f32<ToInteger<int16_t>>;
       case DType::i32: return from_f32<ToI32>;
+      case DType::i64: return f32_to_i64;
       case DType::boolean: return from_f32<ToFlag>;
       default: return nullptr;
     }
