@@ -80,6 +80,27 @@ TensorList read_all(const std::string& folder, std::string_view stem, const grap
   return list;
 }
 
+bool has_random_nodes(const graph::Graph& graph) {
+  return std::ranges::any_of(graph.nodes(),
+                             [](const graph::Node& node) { return node.op->random; });
+}
+
+// Whether an output of a graph with random nodes depends on what they draw: it changes from run to
+// run, or a node has a seed, which repeats its numbers. The numbers recorded in a test are those of
+// whoever recorded it.
+bool is_drawn(const graph::Graph& graph, const Tensor& one, const Tensor& other) {
+  return difference(one, other, {0, 0}) ||
+         std::ranges::any_of(graph.nodes(), [](const graph::Node& node) {
+           return node.op->random && node.attrs.has("seed") && node.op->name != "Dropout";
+         });
+}
+
+std::optional<std::string> difference_of_types(const Tensor& got, const Tensor& expected) {
+  if (got.dtype() == expected.dtype() && got.shape() == expected.shape()) return std::nullopt;
+  return fmt::format("{}{} instead of {}{}", name(got.dtype()), got.shape().str(),
+                     name(expected.dtype()), expected.shape().str());
+}
+
 std::optional<std::string> run_data_set(const graph::Graph& graph, const std::string& folder,
                                         const Tolerance& tolerance, const RunGraph& run) {
   const TensorList inputs = read_all(folder, "input", graph, graph.inputs);
@@ -87,9 +108,16 @@ std::optional<std::string> run_data_set(const graph::Graph& graph, const std::st
   TENON_CHECK(expected.size() == graph.outputs.size(), data,
               "{}: it has {} outputs, but the model has {}", folder, expected.size(),
               graph.outputs.size());
-  const TensorList outputs = run ? run(graph, inputs) : graph::Interpreter(graph).run(inputs);
+  const auto compute = [&] {
+    return run ? run(graph, inputs) : graph::Interpreter(graph).run(inputs);
+  };
+  const TensorList outputs = compute();
+  const bool random = has_random_nodes(graph);
+  const TensorList again = random ? compute() : TensorList();
   for (size_t i = 0; i < outputs.size(); ++i)
-    if (const auto why = difference(outputs[i], expected[i], tolerance))
+    if (const auto why = random && is_drawn(graph, outputs[i], again[i])
+                             ? difference_of_types(outputs[i], expected[i])
+                             : difference(outputs[i], expected[i], tolerance))
       return fmt::format("output {}: {}", graph.value(graph.outputs[i]).name, *why);
   return std::nullopt;
 }
@@ -117,9 +145,7 @@ std::optional<std::string> difference(const Tensor& got, const Tensor& expected,
   if (!got.defined() || !expected.defined())
     return got.defined() == expected.defined() ? std::nullopt
                                                : std::optional<std::string>("one is absent");
-  if (got.dtype() != expected.dtype() || got.shape() != expected.shape())
-    return fmt::format("{}{} instead of {}{}", name(got.dtype()), got.shape().str(),
-                       name(expected.dtype()), expected.shape().str());
+  if (auto why = difference_of_types(got, expected)) return why;
   if (is_container(got.dtype())) {
     const auto a = got.elements(), b = expected.elements();
     for (size_t i = 0; i < a.size(); ++i)

@@ -43,6 +43,7 @@ struct BackendResult {
 using RunGraph = std::function<TensorList(const graph::Graph&, const TensorList&)>;
 
 // Imports the model and runs every data set of the test. Never throws for what a test has or does.
+// Outputs that depend on random numbers are compared in type and shape only.
 BackendResult run_backend_test(const BackendTest& test, const Tolerance& tolerance = {},
                                const RunGraph& run = {});
 

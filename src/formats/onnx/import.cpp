@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "formats/onnx/attributes.h"
+#include "formats/onnx/error_kind.h"
 #include "formats/onnx/fold.h"
 #include "formats/onnx/functions.h"
 #include "formats/onnx/model_file.h"
@@ -313,8 +314,8 @@ class Importer {
   static TensorList upgraded(const OperatorForm& form, const OnnxNode& node,
                              const std::string& where) {
     for (size_t i = 0; i < form.inputs; ++i)
-      TENON_CHECK(node.has_input(i), data, "{}: input {} of {} is missing; it is required", where, i,
-                  node.op_type);
+      TENON_CHECK(node.has_input(i), data, "{}: input {} of {} is missing; it is required", where,
+                  i, node.op_type);
     for (size_t i = 0; form.op && i < form.op->inputs.size(); ++i) {
       const Port& port = form.op->inputs[i];
       TENON_CHECK(port.arity != Arity::single || port.value || node.has_input(i), data,
@@ -473,13 +474,6 @@ class Importer {
   int depth_ = 0;
 };
 
-// What a caller would have done wrong, a file has wrong.
-[[noreturn]] void rethrow_as_data(const Error& error) {
-  Error changed(error.kind() == ErrorKind::usage ? ErrorKind::data : error.kind(), error.message());
-  for (const std::string& context : error.contexts()) changed.add_context(context);
-  throw changed;
-}
-
 }  // namespace
 
 graph::Graph import_onnx(std::span<const std::byte> bytes, const std::string& name,
@@ -488,7 +482,7 @@ graph::Graph import_onnx(std::span<const std::byte> bytes, const std::string& na
   try {
     return Importer(*model, name, options, folder).run();
   } catch (const Error& error) {
-    rethrow_as_data(error);
+    throw as_kind(error, error.kind() == ErrorKind::usage ? ErrorKind::data : error.kind());
   } catch (const std::bad_alloc&) {
     fail(
         ErrorKind::resource,

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <unordered_set>
 
+#include "formats/onnx/error_kind.h"
 #include "formats/onnx/export.h"
 #include "graph/capture.h"
 #include "ops/grad.h"
@@ -186,10 +187,17 @@ OnnxNode spell(const graph::Graph& graph, graph::NodeId id, int opset, const Ten
                                                       : tensors[static_cast<size_t>(input)]);
   spelled.attrs = node.attrs;
   spelled.output_count = node.outputs.size();
-  if (spelled.domain.empty() && node.op->onnx.since > opset && node.op->onnx.lower)
-    with_context(
-        [&] { return fmt::format("while writing {} for opset {}", describe(graph, id), opset); },
-        [&] { node.op->onnx.lower(spelled); });
+  if (spelled.domain.empty() && node.op->onnx.since > opset && node.op->onnx.lower) {
+    try {
+      with_context(
+          [&] { return fmt::format("while writing {} for opset {}", describe(graph, id), opset); },
+          [&] { node.op->onnx.lower(spelled); });
+    } catch (const Error& error) {
+      // A shape that is not known lacks the axis that lowering asks for: nobody's mistake.
+      if (error.kind() != ErrorKind::usage) throw;
+      throw as_kind(error, ErrorKind::unsupported);
+    }
+  }
   return spelled;
 }
 

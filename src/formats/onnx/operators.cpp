@@ -28,8 +28,8 @@ bool is_known(const ::onnx::NodeProto& node, const Functions& functions) {
          find_legacy(node.op_type(), domain);
 }
 
-// Operators of com.microsoft that are those of ai.onnx in their newest form: quantisers wrote 16-bit
-// and 4-bit types into that domain before ai.onnx had them.
+// Operators of com.microsoft that are those of ai.onnx in their newest form: quantisers wrote
+// 16-bit and 4-bit types into that domain before ai.onnx had them.
 bool is_copy(std::string_view name, std::string_view domain) {
   return domain == "com.microsoft" && (name == "QuantizeLinear" || name == "DequantizeLinear");
 }
@@ -244,8 +244,8 @@ void refuse_unknown_operators(const ::onnx::ModelProto& model, const Functions& 
   if (unknown.size() > kMaxShown)
     lines += fmt::format("\n  and {} more", unknown.size() - kMaxShown);
   fail(ErrorKind::unsupported,
-       "{}: Tenon lacks {} of its operators, which {} use; `tenon ops` lists those it has{}",
-       label, unknown.size(), text::plural(nodes, "node"), lines);
+       "{}: Tenon lacks {} of its operators, which {} use; `tenon ops` lists those it has{}", label,
+       unknown.size(), text::plural(nodes, "node"), lines);
 }
 
 std::vector<std::string> find_obstacles(const ::onnx::ModelProto& model,

@@ -45,8 +45,8 @@ std::string data_type_name(int data_type);
 DType dtype_of_file(int data_type, std::string_view where);
 
 // The contents. Fails (data) when dims and data do not agree; nothing is allocated before that is
-// known. Elements of 4 and 2 bits, packed in files, get a byte each. External data is shown where it
-// lies in the mapped file, read-only, unless `copy` or packed.
+// known. Elements of 4 and 2 bits, packed in files, get a byte each. External data is shown where
+// it lies in the mapped file, read-only, unless `copy` or packed.
 Tensor read_tensor(const ::onnx::TensorProto& proto, ExternalData& external, std::string_view where,
                    bool copy = false);
 // The dense form; fails (unsupported) past 1 GiB.
