@@ -99,8 +99,9 @@ TensorList scan_of_opset_8(const OnnxNode& node, graph::Recorder& recorder) {
               "Scan '{}': num_scan_inputs does not fit {} inputs; the file is damaged", node.name,
               count);
 
-  std::vector<Attr> inner{
-      {"num_scan_inputs", *scans}, {"captures", captures}, {"body", *node.attrs.find("body")}};
+  const AttrValue* held = node.attrs.find("body");
+  TENON_CHECK(held, data, "Scan '{}': it has no body; the file is damaged", node.name);
+  std::vector<Attr> inner{{"num_scan_inputs", *scans}, {"captures", captures}, {"body", *held}};
   if (const AttrValue* directions = node.attrs.find("directions"))
     inner.emplace_back("scan_input_directions", *directions);
   const auto per_item = graph::Recorder::create("batch item");

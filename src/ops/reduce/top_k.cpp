@@ -15,6 +15,8 @@ void infer(InferContext& ctx) {
   const size_t axis = ctx.axis(ctx.i("axis"), ctx.rank(0));
   const Dim size = ctx.dims(0)[axis];
   Dim k = ctx.values(1) && ctx.values(1)->size() == 1 ? ctx.values(1)->front() : Dim::unknown();
+  if (const auto known = ctx.ints_of(1); known && known->size() == 1)
+    k = known->front();  // any rank
   ctx.check(!k.is_const() || k.value() >= 0, "K is {}; use 0 or more", k.str());
   ctx.check(!k.is_const() || !size.is_const() || k.value() <= size.value(),
             "K is {}, but axis {} of {} has {} elements; use a K of {} at most", k.str(), axis,
@@ -47,6 +49,7 @@ void lowered(OnnxNode& node) {
 }
 
 void samples(Samples& s) {
+  s.bad({arg::any({4}), arg::fixed(Tensor::from<int64_t>({5}, {1, 1}))}, {}, "K is 5, but axis 0");
   s.add({arg::distinct({3, 5}), arg::ints({3})}).outputs = 2;
   s.add({arg::distinct({4, 2, 2}), arg::ints({2})}, {{"axis", 0}, {"largest", 0}}).outputs = 2;
   s.add({arg::fixed(Tensor::from<float>({2, 1, 2, 1, 2, 3}, {6})), arg::ints({4})}).outputs = 2;

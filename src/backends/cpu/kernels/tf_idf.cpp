@@ -81,7 +81,9 @@ struct Vectorizer final : Kernel {
                std::vector<float>& counts) const {
     for (size_t i = 0; i < words.size(); ++i) words[i] = numbers.find(x[i]);
     std::ranges::fill(counts, 0.0F);
-    for (size_t skipped = 0; skipped <= vocabulary.most_skipped; ++skipped) {
+    // Past the row's length nothing is left to find.
+    const size_t most_skipped = std::min(vocabulary.most_skipped, words.size());
+    for (size_t skipped = 0; skipped <= most_skipped; ++skipped) {
       // Skipping makes no difference to single words.
       const size_t shortest = std::max<size_t>(vocabulary.shortest, skipped == 0 ? 1 : 2);
       if (shortest > vocabulary.longest) break;

@@ -1,4 +1,5 @@
 // TfIdfVectorizer: every n-gram of a row is looked up.
+#include <algorithm>
 #include <map>
 #include <string>
 
@@ -31,8 +32,9 @@ std::vector<float> count(const std::map<std::vector<Word>, size_t>& places,
                          const n_grams::Vocabulary& vocabulary, size_t length, const Read& word) {
   std::vector<float> counts(vocabulary.grams.size(), 0.0F);
   for (size_t n = vocabulary.shortest; n <= vocabulary.longest; ++n)
-    // Skipping makes no difference to single words.
-    for (size_t skipped = 0; skipped <= (n == 1 ? 0 : vocabulary.most_skipped); ++skipped)
+    // Skipping makes no difference to single words, and past the row's length nothing is left.
+    for (size_t skipped = 0; skipped <= (n == 1 ? 0 : std::min(vocabulary.most_skipped, length));
+         ++skipped)
       for (size_t first = 0; first + (n - 1) * (skipped + 1) < length; ++first) {
         std::vector<Word> gram;
         for (size_t k = 0; k < n; ++k) gram.push_back(word(first + k * (skipped + 1)));
