@@ -11,7 +11,6 @@ struct PackedColumn {
   const float* scales;   // one a block
   const float* zeros;
   const float* rows;  // reordered, `row_stride` apart
-  const float* sums;  // of the blocks of each row, `blocks` apart
   size_t row_stride, blocks, blob;
 };
 

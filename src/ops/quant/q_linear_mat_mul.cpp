@@ -10,6 +10,7 @@ namespace tenon::op {
 namespace {
 
 constexpr TypeSet kScales = types(DType::f32, DType::f16, DType::bf16);
+constexpr TypeSet kQuantized = integer_rules::kBytes | kFloat8;
 
 void infer(InferContext& ctx) {
   Dims y = product_rules::output(ctx, 0, 3);
@@ -17,6 +18,18 @@ void infer(InferContext& ctx) {
   for (size_t at : {4, 5}) integer_rules::check_columns(ctx, at, 3);
   for (size_t at : {6, 7}) integer_rules::check_single(ctx, at);
   ctx.output(0, std::move(y));
+}
+
+void lower(OnnxNode& node) {
+  for (size_t at : {0, 3, 7})
+    TENON_CHECK(integer_rules::kBytes.has(node.inputs[at].dtype()), unsupported,
+                "QLinearMatMul '{}': opset {} has no 8-bit floats; export at opset 21 or newer",
+                node.name, node.opset);
+  for (size_t at : {1, 4, 6})
+    TENON_CHECK(node.inputs[at].dtype() == DType::f32, unsupported,
+                "QLinearMatMul '{}': opset {} takes scales of f32, not {}; export at opset 21 or "
+                "newer",
+                node.name, node.opset, name(node.inputs[at].dtype()));
 }
 
 double flops(const InferContext& ctx) { return product_rules::flops(ctx.dims(0), ctx.dims(3)); }
@@ -40,6 +53,12 @@ void samples(Samples& s) {
   for (DType type : {DType::f16, DType::bf16}) {
     const Arg typed = arg::typed({}, type, 0.01, 0.05);
     s.add({u8({2, 4}), typed, u8({}), i8({4, 3}), typed, i8({}), typed, u8({})});
+  }
+  for (DType type : {DType::f8e4m3fn, DType::f8e5m2, DType::f8e4m3fnuz, DType::f8e5m2fnuz}) {
+    const Arg zero = arg::typed({}, type, 0, 0), y = arg::typed({}, DType::f32, 0.02, 0.05);
+    const Arg unit = arg::typed({}, DType::f32, 0.01, 0.05);
+    s.add({arg::typed({2, 4}, type), unit, zero, arg::typed({4, 3}, type), unit, zero, y, zero});
+    s.add({arg::typed({2, 4}, type), unit, zero, i8({4, 3}), unit, i8({}), y, u8({})});
   }
   const Arg a = u8({2, 3}), b = i8({3, 5});
   s.bad({u8({2, 3}), one, u8({}), i8({4, 5}), one, i8({}), one, u8({})}, {},
@@ -66,14 +85,11 @@ constinit const OpDef QLinearMatMul{
                {"y_scale", "TS"},
                {"y_zero_point", "T3"}},
     .outputs = {{"y", "T3"}},
-    .types = {{"TS", kScales},
-              {"T1", integer_rules::kBytes},
-              {"T2", integer_rules::kBytes},
-              {"T3", integer_rules::kBytes}},
+    .types = {{"TS", kScales}, {"T1", kQuantized}, {"T2", kQuantized}, {"T3", kQuantized}},
     .infer = infer,
     .expand = primitive,
     .grad = not_differentiable("it is defined on integers"),
-    .onnx = {.since = 21, .older = {{10, upgrade::as_is}}},
+    .onnx = {.since = 21, .older = {{10, upgrade::as_is}}, .lower = lower},
     .flops = flops,
     .samples = samples,
 };

@@ -1,7 +1,6 @@
 // MatMulNBits: rows of A times columns stored in 2, 4 or 8 bits, unpacked a vector at a time for up
 // to four rows. Each row of A is first reordered so that what one byte packs comes from as many
-// runs of A: with 4 bits, a block's even elements and then its odd ones. A zero point is
-// subtracted once a block, times the sum of the block of A.
+// runs of A: with 4 bits, a block's even elements and then its odd ones.
 #include <algorithm>
 #include <vector>
 
@@ -20,8 +19,6 @@ HWY_BEFORE_NAMESPACE();
 namespace tenon::cpu::HWY_NAMESPACE {
 namespace {
 
-constexpr size_t kRows = 4;
-
 template <class D, size_t kBits, size_t kCount>
 void multiply(const PackedColumn& column, float* out) {
   constexpr size_t kParts = 8 / kBits;
@@ -31,9 +28,9 @@ void multiply(const PackedColumn& column, float* out) {
   const size_t lanes = hn::Lanes(d);
   const auto mask = hn::Set(di, (1 << kBits) - 1);
   hn::Vec<D> total[kCount];
-  float rest[kCount] = {};
   for (size_t r = 0; r < kCount; ++r) total[r] = hn::Zero(d);
   for (size_t b = 0; b < column.blocks; ++b) {
+    const auto zero = hn::Set(d, column.zeros[b]);
     hn::Vec<D> sums[kCount];
     for (size_t r = 0; r < kCount; ++r) sums[r] = hn::Zero(d);
     const uint8_t* bytes = column.bytes + b * column.blob;
@@ -41,7 +38,8 @@ void multiply(const PackedColumn& column, float* out) {
     for (size_t i = 0; i < column.blob; i += lanes) {
       auto packed = hn::PromoteTo(di, hn::LoadU(db, bytes + i));
       for (size_t part = 0; part < kParts; ++part) {
-        const auto q = hn::ConvertTo(d, kParts == 1 ? packed : hn::And(packed, mask));
+        const auto q =
+            hn::Sub(hn::ConvertTo(d, kParts == 1 ? packed : hn::And(packed, mask)), zero);
         for (size_t r = 0; r < kCount; ++r)
           sums[r] = hn::MulAdd(
               q, hn::LoadU(d, rows + r * column.row_stride + part * column.blob + i), sums[r]);
@@ -49,12 +47,9 @@ void multiply(const PackedColumn& column, float* out) {
       }
     }
     const auto scale = hn::Set(d, column.scales[b]);
-    for (size_t r = 0; r < kCount; ++r) {
-      total[r] = hn::MulAdd(scale, sums[r], total[r]);
-      rest[r] += column.scales[b] * column.zeros[b] * column.sums[r * column.blocks + b];
-    }
+    for (size_t r = 0; r < kCount; ++r) total[r] = hn::MulAdd(scale, sums[r], total[r]);
   }
-  for (size_t r = 0; r < kCount; ++r) out[r] = hn::GetLane(hn::SumOfLanes(d, total[r])) - rest[r];
+  for (size_t r = 0; r < kCount; ++r) out[r] = hn::GetLane(hn::SumOfLanes(d, total[r]));
 }
 
 template <class D, size_t kBits>
@@ -103,7 +98,7 @@ struct MatMulNBitsKernel final : Kernel {
   int64_t rows, blocks, parts;
   void (*multiply)(const PackedColumn& column, size_t rows, float* out);
   // Parts of the scratch, in floats.
-  int64_t row_sums, scales, zeros, bias, results;
+  int64_t scales, zeros, bias, results;
 
   explicit MatMulNBitsKernel(const PrepareContext& ctx)
       : w(ctx),
@@ -114,8 +109,7 @@ struct MatMulNBitsKernel final : Kernel {
         blocks(w.blocks()),
         parts(8 / w.bits),
         multiply(HWY_DYNAMIC_DISPATCH(find_multiply)(w.bits)) {
-    row_sums = rows * blocks * w.block;
-    scales = row_sums + rows * blocks;
+    scales = rows * blocks * w.block;
     zeros = scales + w.columns * blocks;
     bias = zeros + w.columns * blocks;
     results = bias + w.columns;
@@ -133,17 +127,12 @@ struct MatMulNBitsKernel final : Kernel {
 
   // Row `row` of A: block by block, what a byte's first elements meet, then its second...; zeros
   // behind the last element.
-  void reorder(const float* row, float* to, float* sums) const {
+  void reorder(const float* row, float* to) const {
     const int64_t run = w.block / parts;
     for (int64_t b = 0; b < blocks; ++b) {
       const int64_t count = std::min(w.block, w.inner - b * w.block);
-      double sum = 0;
-      for (int64_t k = 0; k < w.block; ++k) {
-        const float value = k < count ? row[b * w.block + k] : 0.0F;
-        to[b * w.block + k % parts * run + k / parts] = value;
-        sum += value;
-      }
-      sums[b] = static_cast<float>(sum);
+      for (int64_t k = 0; k < w.block; ++k)
+        to[b * w.block + k % parts * run + k / parts] = k < count ? row[b * w.block + k] : 0.0F;
     }
   }
 
@@ -170,7 +159,7 @@ struct MatMulNBitsKernel final : Kernel {
       for (int64_t m = begin; m < end; ++m) {
         const auto size = static_cast<int64_t>(size_of(type));
         widen(ctx.input<std::byte>(0) + m * w.inner * size, type, w.inner, row.data());
-        reorder(row.data(), scratch + m * width, scratch + row_sums + m * blocks);
+        reorder(row.data(), scratch + m * width);
       }
     });
     widen(ctx.in[2], type, w.columns * blocks, scratch + scales);
@@ -196,7 +185,6 @@ struct MatMulNBitsKernel final : Kernel {
                                 scratch + scales + n * blocks,
                                 scratch + zeros + n * blocks,
                                 scratch + m * width,
-                                scratch + row_sums + m * blocks,
                                 static_cast<size_t>(width),
                                 static_cast<size_t>(blocks),
                                 static_cast<size_t>(w.blob())};
