@@ -79,9 +79,9 @@ TensorList expand(const ExpandContext& ctx) {
               {"mask_filter_value", ctx.f("mask_filter_value")}};
   if (ctx.has("scale")) attrs = attrs.with({"scale", ctx.f("scale")});
   const Tensor past = input(kPast).defined() ? input(kPast).to(DType::f32) : Tensor();
-  TensorList made =
-      MicrosoftAttention.all({x, weights(ctx), input(kBias).to(DType::f32), input(kMask), past},
-                             attrs, ctx.output_count());
+  TensorList made = MicrosoftAttention.all(
+      {x, weights(ctx).to(DType::f32), input(kBias).to(DType::f32), input(kMask), past}, attrs,
+      ctx.output_count());
   for (Tensor& output : made) output = output.to(type);
   return made;
 }
