@@ -79,6 +79,17 @@ Prepared prepare_cast(const PrepareContext& ctx) {
   return prepare_same(ctx);
 }
 
+// What no view can say: the elements in row-major order, whatever the result's sizes are.
+Prepared prepare_reshape(const PrepareContext& ctx) {
+  const TensorSpec& x = ctx.inputs[0];
+  if (moves_strings(ctx)) return refuse_strings();
+  if (!convert_run(x.dtype, x.dtype)) return refuse(fmt::format("no copy of {}", name(x.dtype)));
+  auto kernel = std::make_unique<Moves>();
+  kernel->moves.push_back(
+      make_move(ctx, 0, 0, x.shape, x.strides, 0, x.shape.row_major_strides(), 0));
+  return kernel;
+}
+
 Prepared prepare_transpose(const PrepareContext& ctx) {
   const TensorSpec& x = ctx.inputs[0];
   const std::span<const int64_t> given = ctx.ints("perm");
@@ -236,6 +247,10 @@ constinit const KernelList copy{
     {&op::Cast, "cpu.cast_strided", prepare_cast, Strides::any},
     {&op::Transpose, "cpu.transpose", prepare_transpose, Strides::any},
     {&op::Expand, "cpu.expand", prepare_expand, Strides::any},
+    {&op::Reshape, "cpu.reshape", prepare_reshape, Strides::any},
+    {&op::Flatten, "cpu.flatten", prepare_reshape, Strides::any},
+    {&op::Squeeze, "cpu.squeeze", prepare_reshape, Strides::any},
+    {&op::Unsqueeze, "cpu.unsqueeze", prepare_reshape, Strides::any},
     {&op::Slice, "cpu.slice", prepare_slice, Strides::any},
     {&op::SliceGrad, "cpu.slice_grad", prepare_slice_grad, Strides::any},
     {&op::Concat, "cpu.concat", prepare_concat, Strides::any},
