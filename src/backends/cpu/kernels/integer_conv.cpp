@@ -226,17 +226,28 @@ class QLinearConvKernel final : public IntegerConv {
   DType type_;
 };
 
-template <class Made>
+// Bytes of the padded image above which the padding is not written out.
+constexpr double kMostPadded = 0x1p34;
+
+template <class Made, size_t weights>
 Prepared prepare(const PrepareContext& ctx) {
   if (ctx.outputs[0].numel() == 0) return refuse("nothing to compute");
+  const Windows w =
+      conv_rules::of_conv(ctx, ctx.inputs[0].shape, ctx.inputs[weights].shape).windows;
+  double padded = sizeof(int16_t);
+  for (size_t i = 0; i < 2; ++i) padded *= static_cast<double>(ctx.inputs[0].shape[i]);
+  for (size_t axis = 0; axis < w.rank(); ++axis)
+    padded *= static_cast<double>(w.input[axis]) + static_cast<double>(w.pads_begin[axis]) +
+              static_cast<double>(w.pads_end[axis]);
+  if (padded > kMostPadded) return refuse("the padded image would not fit into memory");
   return std::make_unique<Made>(ctx);
 }
 
 }  // namespace
 
 constinit const KernelList integer_conv{
-    {&op::ConvInteger, "cpu.conv_integer", prepare<ConvIntegerKernel>},
-    {&op::QLinearConv, "cpu.q_linear_conv", prepare<QLinearConvKernel>},
+    {&op::ConvInteger, "cpu.conv_integer", prepare<ConvIntegerKernel, 1>},
+    {&op::QLinearConv, "cpu.q_linear_conv", prepare<QLinearConvKernel, 3>},
 };
 
 }  // namespace tenon::cpu
