@@ -3,16 +3,11 @@
 #include <algorithm>
 
 #include "ops/catalog.h"
+#include "ops/control/body.h"
 
 namespace tenon::formats {
 
 namespace {
-
-TensorType scalar(DType type) {
-  TensorType scalar;
-  scalar.dtype = type;
-  return scalar;
-}
 
 // Without sizes and contents; `dropped` axes less.
 TensorType of_any_size(const TensorType& type, size_t dropped = 0) {
@@ -28,7 +23,7 @@ std::vector<TensorType> formal_types(std::string_view op_type, const Attrs& attr
                                      std::span<const TensorType> inputs) {
   std::vector<TensorType> types;
   if (op_type == "Loop") {
-    types = {scalar(DType::i64), scalar(DType::boolean)};
+    types = {control::scalar_of(DType::i64), control::scalar_of(DType::boolean)};
     for (size_t i = 2; i < inputs.size(); ++i) types.push_back(of_any_size(inputs[i]));
   } else if (op_type == "Scan") {
     const AttrValue* given = attrs.find("num_scan_inputs");

@@ -9,6 +9,12 @@
 
 namespace tenon::control {
 
+inline TensorType scalar_of(DType type) {
+  TensorType scalar;
+  scalar.dtype = type;
+  return scalar;
+}
+
 // A type without contents: what is true of a value in every iteration.
 inline TensorType without_contents(const TensorType& type) { return common_type(type, type); }
 

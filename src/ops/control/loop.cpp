@@ -19,12 +19,6 @@ size_t carried_count(size_t inputs, int64_t captures) {
   return inputs - std::min(inputs, kFirstCarried + static_cast<size_t>(captures));
 }
 
-TensorType scalar(DType type) {
-  TensorType scalar;
-  scalar.dtype = type;
-  return scalar;
-}
-
 void infer(InferContext& ctx) {
   const Subgraph& body = ctx.graph("body");
   ctx.check(ctx.i("captures") >= 0, "captures={}; use 0 or more", ctx.i("captures"));
@@ -43,7 +37,8 @@ void infer(InferContext& ctx) {
   for (size_t i = 0; i < carried; ++i) initial.push_back(ctx.input(kFirstCarried + i));
   std::vector<TensorType> made;
   const auto types = control::settle(ctx, initial, [&](const std::vector<TensorType>& now) {
-    std::vector<TensorType> given{scalar(DType::i64), scalar(DType::boolean)};
+    std::vector<TensorType> given{control::scalar_of(DType::i64),
+                                  control::scalar_of(DType::boolean)};
     given.insert(given.end(), now.begin(), now.end());
     for (size_t i = kFirstCarried + carried; i < ctx.input_count(); ++i)
       given.push_back(ctx.input(i));
@@ -84,7 +79,8 @@ TensorList expand(const ExpandContext& ctx) {
   TensorList outputs(state.begin() + kFirstCarried, state.begin() + kFirstCarried + carried);
   std::vector<TensorType> of_none;
   if (!rows.empty() && rows[0].empty()) {
-    std::vector<TensorType> types{scalar(DType::i64), scalar(DType::boolean)};
+    std::vector<TensorType> types{control::scalar_of(DType::i64),
+                                  control::scalar_of(DType::boolean)};
     for (size_t i = kFirstCarried; i < state.size(); ++i)
       types.push_back(TensorType::of(state[i], false));
     of_none = body.infer(types);
