@@ -13,6 +13,7 @@
 #include "backends/cpu/rows.h"
 #include "backends/cpu/strided.h"
 #include "base/threads.h"
+#include "ops/nn/precision.h"
 #include "tensor/strided_copy.h"
 
 namespace tenon::cpu {
@@ -240,11 +241,6 @@ struct Chunks final : Kernel {
 // The loop's type for input i; folds use the first for all.
 DType loop_type(const ElementLoop& loop, size_t i, bool fold) { return loop.in[fold ? 0 : i]; }
 
-// What elements are computed as.
-DType loop_type_of(DType type) {
-  return type == DType::f16 || type == DType::bf16 ? DType::f32 : type;
-}
-
 struct Layout {
   Shape dims;                  // of the output, in memory order
   std::vector<Shape> strides;  // of each operand, likewise; all 0 for absent ones
@@ -395,7 +391,7 @@ Refusal refuse_type(const PrepareContext& ctx, FindLoop find, size_t input) {
   TypeSet have;
   for (int i = 1; i < kDTypeCount; ++i) {
     const auto type = static_cast<DType>(i);
-    if (find(ctx.op, loop_type_of(type))) have = have | types(type);
+    if (find(ctx.op, compute_type(type))) have = have | types(type);
   }
   return refuse(fmt::format("only {}; {} is {}", have.str(), ctx.op.inputs[input].name,
                             name(ctx.inputs[input].dtype)));
@@ -403,7 +399,7 @@ Refusal refuse_type(const PrepareContext& ctx, FindLoop find, size_t input) {
 
 Prepared prepare_same_type(const PrepareContext& ctx, FindLoop find, int64_t grain,
                            const ElementAttrs& attrs) {
-  const DType type = loop_type_of(ctx.inputs[0].dtype);
+  const DType type = compute_type(ctx.inputs[0].dtype);
   const ElementFn fn = find(ctx.op, type);
   if (!fn) return refuse_type(ctx, find);
   return prepare_elementwise(ctx, {fn, {type, type, type}, type, grain}, attrs);

@@ -66,7 +66,7 @@ class Importer {
 
     Recording recording{graph::Recorder::create(proto.name().empty() ? label_ : proto.name()), {}};
     Scope scope(recording, label_);
-    add_initializers(scope, *model_.mutable_graph());
+    add_initializers(scope, proto);
     add_inputs(scope);
     import_nodes(proto.node(), scope);
     graph::Graph graph = finish(scope, proto);
@@ -140,17 +140,19 @@ class Importer {
 
   // Of the model's own graph the raw bytes are given back as they are read: large models are held
   // once. Subgraphs may be read twice.
-  void add_initializers(Scope& scope, ::onnx::GraphProto& proto) {
+  void add_initializers(Scope& scope, const ::onnx::GraphProto& proto) {
     const bool inner = scope.outer != nullptr;
     const std::unordered_set<std::string> fixed = options_.trainable && !inner
                                                       ? fixed_initializers(model_)
                                                       : std::unordered_set<std::string>();
-    for (::onnx::TensorProto& initializer : *proto.mutable_initializer()) {
+    for (int i = 0; i < proto.initializer_size(); ++i) {
+      const ::onnx::TensorProto& initializer = proto.initializer(i);
       const std::string where =
           fmt::format("initialiser {} of {}", text::quoted(initializer.name()), scope.where());
       add_initializer(scope, initializer.name(),
                       read_tensor(initializer, external_, where, options_.trainable), fixed);
-      if (!inner && initializer.has_raw_data()) delete initializer.release_raw_data();
+      if (!inner && initializer.has_raw_data())
+        delete model_.mutable_graph()->mutable_initializer(i)->release_raw_data();
     }
     for (const auto& sparse : proto.sparse_initializer()) {
       const std::string& name = sparse.values().name();
@@ -377,13 +379,12 @@ class Importer {
         value = scope.call ? scope.call->attribute(attribute.ref_attr_name()) : nullptr;
       if (!value || !value->has_g()) continue;
       const std::string label = fmt::format("{} of {}", attribute.name(), where);
-      subgraphs.push_back(import_subgraph(value->g(), formal, scope, label));
-      subgraphs.back().attribute = attribute.name();
-      if (ranks_change(node.op_type, *subgraphs.back().graph,
-                       formal.size() - std::min<size_t>(formal.size(), 2))) {
-        subgraphs.back() = import_subgraph(value->g(), {}, scope, label);
-        subgraphs.back().attribute = attribute.name();
-      }
+      ImportedSubgraph imported = import_subgraph(value->g(), formal, scope, label);
+      if (ranks_change(node.op_type, *imported.graph,
+                       formal.size() - std::min<size_t>(formal.size(), 2)))
+        imported = import_subgraph(value->g(), {}, scope, label);
+      imported.attribute = attribute.name();
+      subgraphs.push_back(std::move(imported));
     }
     const std::vector<CapturedValue> captures = share_captures(subgraphs);
     if (node.op_type == "If" && !node.inputs.empty() && !node.inputs[0].is_symbolic())
@@ -452,8 +453,7 @@ class Importer {
                   "{}: its type is not given; write it into the file", label);
       add_input(scope, input.name(), std::move(type));
     }
-    // Read only, as `inner` of add_initializers says.
-    add_initializers(scope, const_cast<::onnx::GraphProto&>(proto));
+    add_initializers(scope, proto);
     ++depth_;
     import_nodes(proto.node(), scope);
     --depth_;

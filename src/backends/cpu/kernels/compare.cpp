@@ -5,6 +5,7 @@
 #include "backends/cpu/elementwise.h"
 #include "backends/cpu/kernels/catalog.h"
 #include "ops/catalog.h"
+#include "ops/nn/precision.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "backends/cpu/kernels/compare.cpp"
@@ -189,7 +190,7 @@ HWY_EXPORT(find_not);
 Prepared prepare_comparison(const PrepareContext& ctx) {
   const FindLoop find = HWY_DYNAMIC_DISPATCH(find_comparison);
   const DType given = ctx.inputs[0].dtype;
-  const DType type = given == DType::f16 || given == DType::bf16 ? DType::f32 : given;
+  const DType type = compute_type(given);
   const ElementFn fn = find(ctx.op, type);
   if (!fn) return refuse_type(ctx, find);
   return prepare_elementwise(ctx, {fn, {type, type, type}, DType::boolean, kCheapGrain});

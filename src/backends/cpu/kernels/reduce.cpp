@@ -12,6 +12,7 @@
 #include "backends/cpu/rows.h"
 #include "base/threads.h"
 #include "ops/catalog.h"
+#include "ops/nn/precision.h"
 
 namespace tenon::cpu {
 
@@ -309,7 +310,7 @@ Prepared prepare(const PrepareContext& ctx) {
                                        [&](const Recipe& each) { return each.op == &ctx.op; });
   auto kernel = std::make_unique<Reduction>();
   kernel->type = x.dtype;
-  kernel->loop_type = x.dtype == DType::f16 || x.dtype == DType::bf16 ? DType::f32 : x.dtype;
+  kernel->loop_type = compute_type(x.dtype);
   kernel->fold = recipe.fold;
   kernel->last = recipe.last;
   kernel->loops = reduce_loops(recipe.fold, kernel->loop_type);
