@@ -78,6 +78,8 @@ class Graph final : public Subgraph {
   void remove_unused();
 
  private:
+  friend class Rewriter;  // graph/rewrite.h
+
   std::string unique_name(std::string wanted);
 
   std::vector<Value> values_;

@@ -9,8 +9,6 @@ namespace tenon::graph {
 
 namespace {
 
-bool is_half(DType type) { return type == DType::f16 || type == DType::bf16; }
-
 // Whether the operator computes the same on wider inputs, but for precision.
 bool widens(const Node& node) {
   if (node.op->structural || node.op == &op::BitCast) return false;

@@ -105,7 +105,7 @@ const PreparedCall* lookup(const OpDef& op, Inputs inputs, const Attrs& attrs, s
   }
   // Preparing may run operators (expansions never do, views may copy), which reuse `signature`.
   const Signature key = cacheable ? signature : Signature();
-  std::unique_ptr<PreparedCall> call = prepare_call(op, inputs, attrs, output_count, state.backend);
+  std::unique_ptr<PreparedCall> call = prepare_call(op, inputs, attrs, output_count, {state.backend});
   if (cacheable) return cache.insert(key, std::move(call));
   own = std::move(call);
   return own.get();

@@ -38,12 +38,21 @@ struct TensorSpec {
   std::vector<int64_t> constant_ints() const;
 };
 
+class PackedStore;  // runtime/packed_store.h
+
 struct PrepareContext : Call {
   std::span<const TensorSpec> inputs;
   // A kernel may set `strides` of an output to another dense order of the same shape
   // (channels-last), and clear `contiguous`.
   std::span<TensorSpec> outputs;
+  // Where what is made from constant inputs (packed weights) is kept and shared; null in eager
+  // execution, where weights may change between runs and kernels pack in `run`.
+  PackedStore* packed = nullptr;
 
+  // Whether input `i` never changes, so that it can be packed now.
+  bool is_constant(size_t i) const {
+    return packed && i < inputs.size() && inputs[i].constant != nullptr;
+  }
   bool has_input(size_t i) const { return i < inputs.size() && inputs[i].present(); }
   bool wants_output(size_t i) const { return i < outputs.size() && outputs[i].present(); }
 };
@@ -75,6 +84,8 @@ class Kernel {
 
   size_t scratch_bytes = 0;
   uint64_t random_counters = 0;  // Philox counters (of 4 words) that one run uses
+  // Bit i: output 0 may be written over input i, where both have the same bytes in the same order.
+  uint32_t in_place = 0;
 };
 
 struct Refusal {

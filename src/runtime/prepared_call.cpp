@@ -73,9 +73,11 @@ std::string call_text(const OpDef& op, std::span<const TensorType> types, const 
 
 // Tries one backend's kernels in order; true when one accepted.
 bool try_kernels(PreparedCall& call, const std::vector<const KernelEntry*>& entries,
-                 std::span<const TensorSpec> inputs, std::vector<std::string>& refusals) {
+                 std::span<const TensorSpec> inputs, const PrepareOptions& options,
+                 std::vector<std::string>& refusals) {
   std::vector<TensorSpec> dense;
   for (const KernelEntry* entry : entries) {
+    if (!options.kernel.empty() && entry->name != options.kernel) continue;
     std::span<const TensorSpec> seen = inputs;
     if (entry->strides == Strides::contiguous) {
       if (dense.empty()) {
@@ -88,7 +90,8 @@ bool try_kernels(PreparedCall& call, const std::vector<const KernelEntry*>& entr
       seen = dense;
     }
     std::vector<TensorSpec> outputs = call.outputs;
-    Prepared prepared = entry->prepare(PrepareContext{{*call.op, call.attrs}, seen, outputs});
+    Prepared prepared = entry->prepare(
+        PrepareContext{{*call.op, call.attrs}, seen, outputs, options.packed});
     if (auto* refusal = std::get_if<Refusal>(&prepared)) {
       refusals.push_back(fmt::format("{}: {}", entry->name, refusal->why));
       continue;
@@ -115,35 +118,63 @@ void explain(const PreparedCall& call, std::span<const TensorType> types,
 
 }  // namespace
 
-std::unique_ptr<PreparedCall> prepare_call(const OpDef& op, std::span<const Tensor* const> inputs,
-                                           const Attrs& attrs, size_t output_count,
-                                           Backend backend) {
-  // Value inputs are read as row-major constants; `held` keeps copies alive while preparing.
-  std::vector<Tensor> held;
+namespace {
+
+// A call as kernels see it.
+struct Seen {
   std::vector<TensorType> types;
   std::vector<TensorSpec> specs;
-  for (size_t i = 0; i < inputs.size(); ++i) {
-    const bool constant = i < op.inputs.size() && op.inputs[i].value && inputs[i]->defined();
-    Tensor tensor = constant ? inputs[i]->contiguous() : *inputs[i];
-    types.push_back(TensorType::of(tensor, constant));
-    specs.push_back(spec_of(tensor, constant));
-    if (constant) held.push_back(std::move(tensor));
-  }
+  TensorList held;  // row-major copies of value inputs, alive while preparing
 
+  Seen(const OpDef& op, std::span<const Tensor* const> inputs, const PrepareOptions& options) {
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      const bool value = i < op.inputs.size() && op.inputs[i].value && inputs[i]->defined();
+      const bool constant = value || (i < options.constant.size() && options.constant[i]);
+      Tensor tensor = value ? inputs[i]->contiguous() : *inputs[i];
+      types.push_back(TensorType::of(tensor, value));
+      specs.push_back(spec_of(tensor, constant));
+      if (value) held.push_back(std::move(tensor));
+    }
+  }
+};
+
+std::unique_ptr<PreparedCall> new_call(const OpDef& op, const Attrs& attrs, const Seen& seen,
+                                       size_t output_count) {
   auto call = std::make_unique<PreparedCall>();
   call->op = &op;
   call->attrs = attrs;
-  for (const TensorType& type : infer(op, attrs, types, output_count))
+  for (const TensorType& type : infer(op, attrs, seen.types, output_count))
     call->outputs.push_back(spec_of(type));
+  return call;
+}
 
-  const bool fast = backend == Backend::automatic || backend == Backend::cpu;
-  if (fast && op.view && call->outputs[0].shape_known) {
-    if (op.view(inputs, attrs, call->outputs[0].shape).defined()) {
-      call->how = PreparedCall::How::view;
-      explain(*call, types, {});
-      return call;
-    }
+bool is_fast(Backend backend) { return backend == Backend::automatic || backend == Backend::cpu; }
+
+// Whether the call is a view; notes where it looks.
+bool try_view(PreparedCall& call, std::span<const Tensor* const> inputs,
+              const PrepareOptions& options) {
+  if (!is_fast(options.backend) || !call.op->view || !call.outputs[0].shape_known) return false;
+  const Tensor view = call.op->view(inputs, call.attrs, call.outputs[0].shape);
+  if (!view.defined()) return false;
+  call.how = PreparedCall::How::view;
+  call.outputs[0].strides = view.strides();
+  call.outputs[0].contiguous = view.is_contiguous();
+  call.view_offset = view.offset() - inputs[0]->offset();
+  return true;
+}
+
+}  // namespace
+
+std::unique_ptr<PreparedCall> prepare_call(const OpDef& op, std::span<const Tensor* const> inputs,
+                                           const Attrs& attrs, size_t output_count,
+                                           const PrepareOptions& options) {
+  const Seen seen(op, inputs, options);
+  std::unique_ptr<PreparedCall> call = new_call(op, attrs, seen, output_count);
+  if (try_view(*call, inputs, options)) {
+    explain(*call, seen.types, {});
+    return call;
   }
+  const Backend backend = options.backend;
   std::vector<std::string> refusals;
   const auto expand = [&] {
     if (!op.expand.fn) return false;
@@ -152,10 +183,11 @@ std::unique_ptr<PreparedCall> prepare_call(const OpDef& op, std::span<const Tens
   };
   bool found = false;
   if (backend == Backend::expansion) found = expand();
-  if (!found && fast) found = try_kernels(*call, find(cpu_index(), op), specs, refusals);
+  if (!found && is_fast(backend))
+    found = try_kernels(*call, find(cpu_index(), op), seen.specs, options, refusals);
   if (!found && backend == Backend::cpu) found = expand();
   if (!found && backend != Backend::cpu) {
-    found = try_kernels(*call, find(reference_index(), op), specs, refusals);
+    found = try_kernels(*call, find(reference_index(), op), seen.specs, options, refusals);
     call->slow = found;
     if (!found) found = expand();
   }
@@ -163,10 +195,28 @@ std::unique_ptr<PreparedCall> prepare_call(const OpDef& op, std::span<const Tens
     std::string why;
     for (const std::string& refusal : refusals) why += "; " + refusal;
     fail(ErrorKind::unsupported, "{}: no kernel runs it{}; cast the inputs or use another backend",
-         call_text(op, types, attrs), why);
+         call_text(op, seen.types, attrs), why);
   }
-  explain(*call, types, std::move(refusals));
+  explain(*call, seen.types, std::move(refusals));
   return call;
+}
+
+std::vector<std::string_view> accepting_kernels(const OpDef& op,
+                                                std::span<const Tensor* const> inputs,
+                                                const Attrs& attrs, size_t output_count,
+                                                const PrepareOptions& options) {
+  const Seen seen(op, inputs, options);
+  std::unique_ptr<PreparedCall> call = new_call(op, attrs, seen, output_count);
+  std::vector<std::string_view> names;
+  if (!is_fast(options.backend) || try_view(*call, inputs, options)) return names;
+  const std::vector<TensorSpec> outputs = call->outputs;
+  for (const KernelEntry* entry : find(cpu_index(), op)) {
+    std::vector<std::string> refusals;
+    const std::vector<const KernelEntry*> one{entry};
+    call->outputs = outputs;
+    if (try_kernels(*call, one, seen.specs, options, refusals)) names.push_back(entry->name);
+  }
+  return names;
 }
 
 void set_explain(bool on) { explaining = on; }

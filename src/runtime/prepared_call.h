@@ -10,6 +10,18 @@
 
 namespace tenon {
 
+// Beyond eager execution: what a plan knows and wants.
+struct PrepareOptions {
+  Backend backend = Backend::automatic;
+  // Where kernels keep what they make of constant inputs; null: they keep nothing.
+  PackedStore* packed = nullptr;
+  // Inputs whose contents never change, by position; those past its end may. Their tensors hold data;
+  // the others' need only show type, shape and strides.
+  std::vector<bool> constant = {};
+  // Only this kernel (a name of --explain), where it accepts.
+  std::string_view kernel = {};
+};
+
 struct PreparedCall {
   enum class How : uint8_t { kernel, view, expansion };
 
@@ -21,12 +33,20 @@ struct PreparedCall {
   std::vector<TensorSpec> outputs;
   bool needs_contiguous = true;  // the kernel wants row-major inputs
   bool slow = false;             // runs on the reference backend
+  int64_t view_offset = 0;       // views: of output 0 in elements behind input 0's first
 };
 
 // Infers, asks the backend's kernels in order and prepares the first that accepts. Fails as infer
 // does, or (unsupported) with every refusal when nothing can run the call.
 std::unique_ptr<PreparedCall> prepare_call(const OpDef& op, std::span<const Tensor* const> inputs,
                                            const Attrs& attrs, size_t output_count,
-                                           Backend backend);
+                                           const PrepareOptions& options);
+
+// Names of all kernels that accept the call, best first, each kind once; empty for views and where
+// only an expansion runs it.
+std::vector<std::string_view> accepting_kernels(const OpDef& op,
+                                                std::span<const Tensor* const> inputs,
+                                                const Attrs& attrs, size_t output_count,
+                                                const PrepareOptions& options);
 
 }  // namespace tenon

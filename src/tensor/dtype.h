@@ -91,6 +91,7 @@ inline constexpr TypeSet kInt64 = types(DType::i64);
 inline constexpr TypeSet kFloat32 = types(DType::f32);
 inline constexpr TypeSet kAnyType = kNumeric | kBool | kString | types(DType::c64, DType::c128);
 
+inline constexpr TypeSet kHalves = types(DType::f16, DType::bf16);
 inline constexpr TypeSet kFloat8 = types(DType::f8e4m3fn, DType::f8e4m3fnuz, DType::f8e5m2, DType::f8e5m2fnuz);
 // Types that are only stored: see DType.
 inline constexpr TypeSet kStored = kFloat8 | types(DType::f8e8m0, DType::f4e2m1, DType::u4, DType::i4, DType::u2, DType::i2);
@@ -99,6 +100,7 @@ inline constexpr TypeSet kOptional = types(DType::optional);
 inline constexpr TypeSet kContainers = kSequence | kOptional | types(DType::map);
 
 constexpr bool is_container(DType type) { return kContainers.has(type); }
+constexpr bool is_half(DType type) { return kHalves.has(type); }
 constexpr bool is_float(DType type) { return kFloats.has(type); }
 constexpr bool is_signed_int(DType type) { return kSignedInts.has(type); }
 constexpr bool is_unsigned_int(DType type) { return kUnsignedInts.has(type); }

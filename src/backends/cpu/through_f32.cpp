@@ -15,8 +15,6 @@ namespace {
 constexpr size_t kAlignment = 64;
 constexpr int64_t kGrain = 32768;
 
-bool is_half(DType type) { return type == DType::f16 || type == DType::bf16; }
-
 // Whether the elements fill one block from the first on, in some order of the axes.
 bool is_dense(const TensorSpec& spec) {
   if (spec.contiguous || spec.numel() <= 1) return true;

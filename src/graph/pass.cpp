@@ -1,0 +1,59 @@
+// The pass manager.
+#include "graph/pass.h"
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "base/trace.h"
+#include "graph/passes/catalog.h"
+
+namespace tenon::graph {
+
+namespace {
+
+void check_names(const std::vector<std::string>& names) {
+  for (const std::string& name : names) {
+    std::vector<std::string> known;
+    for (const Pass* pass : passes::all()) known.emplace_back(pass->name);
+    if (std::ranges::find(known, name) == known.end())
+      fail(ErrorKind::usage, "no pass is named {}{}; the passes are {}", name,
+           text::did_you_mean(name, known), text::join(known, ", "));
+  }
+}
+
+}  // namespace
+
+std::vector<PassResult> run_passes(Graph& graph, const PassOptions& options) {
+  check_names(options.without);
+  check_names(options.only);
+  const auto holds = [](const std::vector<std::string>& names, std::string_view name) {
+    return std::ranges::find(names, name) != names.end();
+  };
+  std::vector<PassResult> results;
+  for (const Pass* pass : passes::all()) {
+    const bool named = options.only.empty() || holds(options.only, pass->name);
+    if (named && !holds(options.without, pass->name) && (pass->portable || !options.portable))
+      results.push_back({pass});
+  }
+  for (int round = 0, changed = 1; round < kMaxRounds && changed > 0; ++round) {
+    changed = 0;
+    for (PassResult& result : results) {
+      const trace::Span span("pass", result.pass->name);
+      const int64_t begin = trace::now_ns();
+      Rewriter rewriter(graph, result.pass->name);
+      with_context([&] { return fmt::format("in the pass {}", result.pass->name); },
+                   [&] {
+                     result.pass->run(rewriter);
+                     rewriter.finish();
+                     if (options.verify) graph.verify();
+                   });
+      result.seconds += static_cast<double>(trace::now_ns() - begin) * 1e-9;
+      result.changes += rewriter.changes();
+      changed += rewriter.changes();
+      if (options.after && rewriter.changes() > 0) options.after(*result.pass, graph);
+    }
+  }
+  return results;
+}
+
+}  // namespace tenon::graph
