@@ -83,14 +83,15 @@ NodeId Graph::add_node(const OpDef& op, const Attrs& attrs, std::vector<ValueId>
 void Graph::rename(ValueId id, const std::string& value_name) {
   Value& value = this->value(id);
   if (value.name == value_name) return;
-  if (const ValueId holder = find_value(value_name); holder != kNoValue) {
+  const std::string wanted = value_name;  // may be the very name that is given up
+  if (const ValueId holder = find_value(wanted); holder != kNoValue) {
     Value& other = this->value(holder);
-    other.name = unique_name(value_name);
+    other.name = unique_name(wanted);
     names_[other.name] = holder;
   }
   names_.erase(value.name);
-  value.name = value_name;
-  names_[value_name] = id;
+  value.name = wanted;
+  names_[wanted] = id;
 }
 
 std::vector<TensorType> Graph::infer(std::span<const TensorType> given) const {

@@ -65,20 +65,20 @@ TEST(FuseGelu, KnowsItsSpellings) {
        &op::Gelu, ""},
       {"tanh of torch",
        [](const Tensor& x) { return x * 0.5 * (op::Tanh((x + cube(x) * 0.044715) * kRoot) + 1); },
-       &op::Gelu, "approximate=tanh"},
+       &op::Gelu, "approximate=\"tanh\""},
       {"tanh of gpt-2",
        [](const Tensor& x) {
          return 0.5 * x * (1 + op::Tanh(kRoot * (x + 0.044715 * (x * x * x))));
        },
-       &op::Gelu, "approximate=tanh"},
+       &op::Gelu, "approximate=\"tanh\""},
       {"tanh, fast",
        [](const Tensor& x) { return x * 0.5 * (1 + op::Tanh(x * kRoot * (x * 0.044715 * x + 1))); },
-       &op::Gelu, "approximate=tanh"},
+       &op::Gelu, "approximate=\"tanh\""},
       {"tanh, folded",
        [](const Tensor& x) {
          return x * (0.5 * op::Tanh(x * (x * x * (0.044715 * kRoot) + kRoot)) + 0.5);
        },
-       &op::Gelu, "approximate=tanh"},
+       &op::Gelu, "approximate=\"tanh\""},
   };
   expect_fused("fuse_gelu", spellings);
 }

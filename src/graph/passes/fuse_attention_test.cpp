@@ -67,13 +67,12 @@ TEST(FuseAttention, KnowsSpellingsWithAMaskToAdd) {
          return merged(op::MatMul(op::Softmax(x[3] + scores, {{"axis", 3}}), by_heads(x[2])));
        },
        1, kFlat},
-      {"the root on either side",
+      {"a scale on either side",
        [](const TensorList& x) {
-         const double root = std::sqrt(0.5);
-         const Tensor q = by_heads(x[0]) * root, k = swapped(by_heads(x[1])) * root;
+         const Tensor q = by_heads(x[0]) * 0.5, k = swapped(by_heads(x[1])) * 0.5;
          return merged(op::MatMul(op::Softmax(op::MatMul(q, k) + x[3]), by_heads(x[2])));
        },
-       1, "kv_num_heads=2, q_num_heads=2, scale=0.5000000000000001"},
+       1, "kv_num_heads=2, q_num_heads=2, scale=0.25"},
       {"queries scaled before they are split",
        [](const TensorList& x) {
          const Tensor scores = op::MatMul(by_heads(x[0] * 0.5), keys(x[1])) + x[3];
