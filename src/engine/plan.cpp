@@ -104,7 +104,7 @@ void Plan::apply_step(const Step& step, Frame& frame, std::span<const Tensor> gi
 }
 
 void Plan::run(std::span<const Tensor> given, std::span<Tensor> results,
-               const std::function<void(size_t, double)>* on_step) const {
+               const Watch& watch) const {
   struct Lease {
     const Plan& plan;
     std::unique_ptr<Frame> frame;
@@ -143,7 +143,8 @@ void Plan::run(std::span<const Tensor> given, std::span<Tensor> results,
 
   for (size_t s = 0; s < steps_.size(); ++s) {
     const Step& step = steps_[s];
-    const int64_t begin = on_step ? trace::now_ns() : 0;
+    if (watch.cancellation) watch.cancellation->check("running the model");
+    const int64_t begin = watch.on_step ? trace::now_ns() : 0;
     const trace::Span span("op", step.op ? step.op->name : "copy");
     if (step.kernel) {
       RunContext ctx{frame.in.data() + step.in_at,
@@ -158,7 +159,8 @@ void Plan::run(std::span<const Tensor> given, std::span<Tensor> results,
           [&] { return "while running " + (step.origin.empty() ? step.name : step.origin); },
           [&] { apply_step(step, frame, given, results); });
     }
-    if (on_step) (*on_step)(s, static_cast<double>(trace::now_ns() - begin) * 1e-9);
+    if (watch.on_step)
+      (*watch.on_step)(s, static_cast<double>(trace::now_ns() - begin) * 1e-9);
   }
   for (size_t i = 0; i < results.size(); ++i) {
     if (outputs_[i].place.in != Place::In::slot) continue;

@@ -59,10 +59,13 @@ class Plan {
     TensorList slots;
   };
 
+  struct Watch {
+    const Cancellation* cancellation = nullptr;                    // looked at between steps
+    const std::function<void(size_t, double)>* on_step = nullptr;  // step, seconds
+  };
   // The tensors are contiguous, and of the shapes the plan was built for. Undefined results are
   // allocated.
-  void run(std::span<const Tensor> given, std::span<Tensor> results,
-           const std::function<void(size_t, double)>* on_step = nullptr) const;
+  void run(std::span<const Tensor> given, std::span<Tensor> results, const Watch& watch) const;
 
   const std::vector<Step>& steps() const { return steps_; }
   int64_t arena_bytes() const { return arena_bytes_; }

@@ -71,7 +71,7 @@ struct Session::State {
   }
 
   void run(const TensorList& given, TensorList& results,
-           const std::function<void(size_t, double)>* on_step) {
+           const Plan::Watch& watch) {
     const NoGrad no_grad;
     std::optional<ThreadLimit> limit;
     if (options.threads > 0) limit.emplace(options.threads);
@@ -80,11 +80,11 @@ struct Session::State {
       return is_container(input.dtype()) || input.is_contiguous();
     });
     results.resize(outputs.size());
-    if (dense) return plan->run(given, results, on_step);
+    if (dense) return plan->run(given, results, watch);
     TensorList rows;
     for (const Tensor& input : given)
       rows.push_back(is_container(input.dtype()) ? input : input.contiguous());
-    plan->run(rows, results, on_step);
+    plan->run(rows, results, watch);
   }
 
   std::shared_ptr<const Plan> limited_plan(const TensorList& like) {
@@ -110,17 +110,18 @@ std::span<const Port> Session::outputs() const { return state_->outputs; }
 const graph::Graph& Session::graph() const { return state_->graph; }
 std::span<const graph::PassResult> Session::passes() const { return state_->passes; }
 
-TensorList Session::run(const TensorList& given) const {
+TensorList Session::run(const TensorList& given, const Cancellation* cancellation) const {
   TensorList results;
-  state_->run(given, results, nullptr);
+  state_->run(given, results, {.cancellation = cancellation});
   return results;
 }
 
-void Session::run_into(const TensorList& given, TensorList& results) const {
+void Session::run_into(const TensorList& given, TensorList& results,
+                       const Cancellation* cancellation) const {
   TENON_CHECK(results.size() <= state_->outputs.size(), usage,
               "{}: {} tensors given for results; there are {} outputs", state_->graph.name,
               results.size(), state_->outputs.size());
-  state_->run(given, results, nullptr);
+  state_->run(given, results, {.cancellation = cancellation});
 }
 
 void Session::prepare(const TensorList& like) const { state_->limited_plan(like); }
@@ -162,7 +163,7 @@ MemoryInfo Session::memory(const TensorList& like) const {
 TensorList Session::run_timed(const TensorList& given,
                               const std::function<void(size_t, double)>& on_step) const {
   TensorList results;
-  state_->run(given, results, &on_step);
+  state_->run(given, results, {.on_step = &on_step});
   return results;
 }
 
