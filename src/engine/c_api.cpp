@@ -124,8 +124,7 @@ const char* tenon_last_error(void) { return last_error.c_str(); }
 tenon_status tenon_session_load(const char* path, const tenon_session_options* given,
                                 tenon_session** session) {
   return guarded([&] {
-    TENON_CHECK(path && session, usage,
-                "tenon_session_load: path or session is NULL; give both");
+    TENON_CHECK(path && session, usage, "tenon_session_load: path or session is NULL; give both");
     *session = nullptr;
     tenon_session_options chosen{};
     if (given) std::memcpy(&chosen, given, std::min(given->size, sizeof(chosen)));

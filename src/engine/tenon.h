@@ -9,8 +9,8 @@
  *   tenon_tensor_release(&scores);
  *   tenon_session_free(session);
  *
- * Functions that can fail return a tenon_status; tenon_last_error() then says what is wrong. Nothing
- * here throws. A session may be run by several threads at once.
+ * Functions that can fail return a tenon_status; tenon_last_error() then says what is wrong.
+ * Nothing here throws. A session may be run by several threads at once.
  */
 #ifndef TENON_TENON_H
 #define TENON_TENON_H
@@ -64,10 +64,10 @@ typedef struct tenon_session tenon_session;
 typedef struct tenon_cancellation tenon_cancellation;
 
 typedef struct tenon_session_options {
-  size_t size;    /* sizeof(tenon_session_options): lets later versions add to it */
-  int threads;    /* inside operators; 0: as many as the machine has */
-  int no_passes;  /* nonzero: the graph as it is */
-  int no_tuning;  /* nonzero: do not time kernels against each other */
+  size_t size;      /* sizeof(tenon_session_options): lets later versions add to it */
+  int threads;      /* inside operators; 0: as many as the machine has */
+  int no_passes;    /* nonzero: the graph as it is */
+  int no_tuning;    /* nonzero: do not time kernels against each other */
   size_t max_plans; /* shapes for which plans are kept; 0: 16 */
 } tenon_session_options;
 
