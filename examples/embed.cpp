@@ -21,6 +21,7 @@ int main() {
   model.emplace<nn::Conv2d>(1, 8, 3, nn::Conv2dOptions{.padding = 1});
   model.emplace<nn::Activation>("Relu");
   model.emplace<nn::GlobalAvgPool2d>();
+  model.emplace<nn::Flatten>();
   model.emplace<nn::Linear>(8, 4);
   model.eval();
   formats::export_onnx(

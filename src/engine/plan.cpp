@@ -7,14 +7,15 @@
 
 namespace tenon::engine {
 
-namespace {
-
-Tensor at_address(void* data, const PlacedTensor& tensor) {
-  return Tensor::over(make_ref<Storage>(cpu_device(), data, size_t{0}, nullptr), 0, tensor.shape,
-                      tensor.strides, tensor.dtype);
+Tensor tensor_at(void* data, DType type, const Shape& shape, const Shape& strides) {
+  constexpr size_t kAnySize = size_t{1} << 62;
+  int64_t before = 0;  // elements that lie in front of the first one
+  for (size_t i = 0; i < shape.rank(); ++i)
+    if (strides[i] < 0 && shape[i] > 1) before -= strides[i] * (shape[i] - 1);
+  auto* begin = static_cast<std::byte*>(data) - before * static_cast<int64_t>(size_of(type));
+  return Tensor::over(make_ref<Storage>(cpu_device(), begin, kAnySize, nullptr), before, shape,
+                      strides, type);
 }
-
-}  // namespace
 
 void* Plan::address(const Frame& frame, const Place& place) const {
   const auto index = static_cast<size_t>(place.index);
@@ -58,7 +59,7 @@ std::unique_ptr<Plan::Frame> Plan::take_frame() const {
 
 void Plan::apply_step(const Step& step, Frame& frame, std::span<const Tensor> given,
                       std::span<Tensor> results) const {
-  const auto tensor_at = [&](const PlacedTensor& tensor) -> Tensor {
+  const auto tensor_of = [&](const PlacedTensor& tensor) -> Tensor {
     const auto index = static_cast<size_t>(tensor.place.index);
     switch (tensor.place.in) {
       case Place::In::nowhere: return {};
@@ -73,17 +74,19 @@ void Plan::apply_step(const Step& step, Frame& frame, std::span<const Tensor> gi
             tensor.shape, tensor.strides, tensor.dtype);
       }
       case Place::In::constant:
+        if (is_container(tensor.dtype)) return constants_[index];
         if (tensor.place.offset == 0 && constants_[index].strides() == tensor.strides &&
             constants_[index].shape() == tensor.shape)
           return constants_[index];
         [[fallthrough]];
-      case Place::In::arena: return at_address(address(frame, tensor.place), tensor);
+      case Place::In::arena:
+        return tensor_at(address(frame, tensor.place), tensor.dtype, tensor.shape, tensor.strides);
     }
     return {};
   };
   TensorList inputs;
   std::vector<const Tensor*> pointers;
-  for (const PlacedTensor& input : step.inputs) inputs.push_back(tensor_at(input));
+  for (const PlacedTensor& input : step.inputs) inputs.push_back(tensor_of(input));
   for (const Tensor& input : inputs) pointers.push_back(&input);
   TensorList made = apply(*step.op, pointers, step.attrs, step.outputs.size());
   const auto* arena_begin = static_cast<const std::byte*>(frame.arena.raw());
@@ -91,7 +94,7 @@ void Plan::apply_step(const Step& step, Frame& frame, std::span<const Tensor> gi
     const PlacedTensor& output = step.outputs[i];
     if (output.place.in == Place::In::nowhere || !made[i].defined()) continue;
     if (output.place.in != Place::In::slot) {
-      tensor_at(output).copy_from(made[i]);
+      tensor_of(output).copy_from(made[i]);
       continue;
     }
     // What shares the arena's memory would be overwritten by later steps.
@@ -103,8 +106,7 @@ void Plan::apply_step(const Step& step, Frame& frame, std::span<const Tensor> gi
   }
 }
 
-void Plan::run(std::span<const Tensor> given, std::span<Tensor> results,
-               const Watch& watch) const {
+void Plan::run(std::span<const Tensor> given, std::span<Tensor> results, const Watch& watch) const {
   struct Lease {
     const Plan& plan;
     std::unique_ptr<Frame> frame;
@@ -159,8 +161,7 @@ void Plan::run(std::span<const Tensor> given, std::span<Tensor> results,
           [&] { return "while running " + (step.origin.empty() ? step.name : step.origin); },
           [&] { apply_step(step, frame, given, results); });
     }
-    if (watch.on_step)
-      (*watch.on_step)(s, static_cast<double>(trace::now_ns() - begin) * 1e-9);
+    if (watch.on_step) (*watch.on_step)(s, static_cast<double>(trace::now_ns() - begin) * 1e-9);
   }
   for (size_t i = 0; i < results.size(); ++i) {
     if (outputs_[i].place.in != Place::In::slot) continue;

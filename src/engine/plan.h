@@ -98,6 +98,10 @@ class Plan {
   mutable std::vector<std::unique_ptr<Frame>> idle_;
 };
 
+// A tensor whose first element is at `data`, whatever lies there: strides may be negative, and who
+// made the plan knows that it fits.
+Tensor tensor_at(void* data, DType type, const Shape& shape, const Shape& strides);
+
 // `inputs`: one concrete type an input of the graph. Fails as operators do on shapes that do not
 // fit. The plan keeps what it needs of the graph; constants and the store's tensors are shared.
 std::shared_ptr<const Plan> build_plan(const graph::Graph& graph,

@@ -23,8 +23,7 @@ constexpr int64_t kMaxFolded = 65536;
 // Shape and strides without memory, as `prepare_call` wants them.
 Tensor stand_in(DType type, const Shape& shape, const Shape& strides) {
   alignas(64) static std::byte nothing[64];
-  return Tensor::over(make_ref<Storage>(cpu_device(), nothing, size_t{0}, nullptr), 0, shape,
-                      strides, type);
+  return tensor_at(nothing, type, shape, strides);
 }
 
 bool has_elements_of_its_own(DType type) {  // that a block of bytes cannot hold

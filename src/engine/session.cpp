@@ -70,8 +70,7 @@ struct Session::State {
     return plan;
   }
 
-  void run(const TensorList& given, TensorList& results,
-           const Plan::Watch& watch) {
+  void run(const TensorList& given, TensorList& results, const Plan::Watch& watch) {
     const NoGrad no_grad;
     std::optional<ThreadLimit> limit;
     if (options.threads > 0) limit.emplace(options.threads);
