@@ -90,8 +90,8 @@ bool try_kernels(PreparedCall& call, const std::vector<const KernelEntry*>& entr
       seen = dense;
     }
     std::vector<TensorSpec> outputs = call.outputs;
-    Prepared prepared = entry->prepare(
-        PrepareContext{{*call.op, call.attrs}, seen, outputs, options.packed});
+    Prepared prepared =
+        entry->prepare(PrepareContext{{*call.op, call.attrs}, seen, outputs, options.packed});
     if (auto* refusal = std::get_if<Refusal>(&prepared)) {
       refusals.push_back(fmt::format("{}: {}", entry->name, refusal->why));
       continue;
@@ -211,6 +211,7 @@ std::vector<std::string_view> accepting_kernels(const OpDef& op,
   if (!is_fast(options.backend) || try_view(*call, inputs, options)) return names;
   const std::vector<TensorSpec> outputs = call->outputs;
   for (const KernelEntry* entry : find(cpu_index(), op)) {
+    if (!names.empty() && !entry->variant) continue;
     std::vector<std::string> refusals;
     const std::vector<const KernelEntry*> one{entry};
     call->outputs = outputs;
