@@ -34,8 +34,7 @@ Tensor make_panels(const MatrixView& m, const LinearLoops& loops) {
     for (int64_t p = from; p < end; ++p)
       loops.pack(m.data + p * panel * m.column_stride, m.k_stride, m.column_stride,
                  static_cast<size_t>(m.k),
-                 static_cast<size_t>(std::min(panel, m.columns - p * panel)),
-                 to + p * panel * m.k);
+                 static_cast<size_t>(std::min(panel, m.columns - p * panel)), to + p * panel * m.k);
   });
   return panels;
 }

@@ -64,8 +64,7 @@ double flops(const InferContext& ctx) {
 void samples(Samples& s) {
   const auto with = [](Attrs attrs, std::string_view activation, std::vector<double> values = {}) {
     attrs = attrs.with({"activation", std::string(activation)});
-    return values.empty() ? attrs
-                          : attrs.with({"activation_params", AttrValue(std::move(values))});
+    return values.empty() ? attrs : attrs.with({"activation_params", AttrValue(std::move(values))});
   };
   s.add({arg::any({2, 3}), arg::any({3, 4})});
   s.add({arg::any({3}), arg::any({3, 4}), arg::any({4}), arg::any({4})});

@@ -122,8 +122,8 @@ struct Product {
     dnnl::matmul::primitive_desc pd = describe(given);
     if (ctx.is_constant(1)) {
       // Packed where oneDNN has a layout for it; turning a plain matrix wins nothing.
-      const auto free = describe(
-          memory::desc(dims_of(b.shape), memory::data_type::f32, memory::format_tag::any));
+      const auto free =
+          describe(memory::desc(dims_of(b.shape), memory::data_type::f32, memory::format_tag::any));
       if (!is_reference(free) && !is_plain(free.weights_desc())) pd = free;
     }
     if (ops.len() > 0 && !add_to_result && is_reference(pd))
@@ -142,8 +142,8 @@ struct Product {
   }
 };
 
-// The product of inputs 0 and 1 as NumPy takes it: a vector is a row on the left and a column on the
-// right.
+// The product of inputs 0 and 1 as NumPy takes it: a vector is a row on the left and a column on
+// the right.
 std::variant<Product, Refusal> product_of(const PrepareContext& ctx, bool transpose_a,
                                           bool transpose_b) {
   if (std::string why = refusal(ctx); !why.empty()) return refuse(std::move(why));

@@ -70,8 +70,7 @@ Prepared prepare_mat_mul(const PrepareContext& ctx) {
 Prepared prepare_linear(const PrepareContext& ctx) {
   if (std::string why = refusal(ctx); !why.empty()) return refuse(std::move(why));
   const auto parameters = ctx.floats("activation_params");
-  const auto loop =
-      activation_loop({ctx.s("activation"), {parameters.begin(), parameters.end()}});
+  const auto loop = activation_loop({ctx.s("activation"), {parameters.begin(), parameters.end()}});
   if (!loop) return refuse(fmt::format("no loop for activation {}", ctx.s("activation")));
   const bool transposed = ctx.i("transW") != 0;
   if (ctx.has_input(2) && ctx.inputs[2].numel() != ctx.inputs[1].shape[transposed ? 0 : 1])

@@ -1,7 +1,7 @@
 // RNN, GRU and LSTM: X's part of all gates is one matrix product for many steps; then step by step
 // H's part, from a packed R, and the gates. Constant weights are packed once. Sequences and
-// directions are shared out among threads,
-// or the columns of R where there is one sequence. f16 and bf16 are computed in f32.
+// directions are shared out among threads, or the columns of R where there is one sequence. f16 and
+// bf16 are computed in f32.
 #include <algorithm>
 
 #include "backends/cpu/kernels/catalog.h"
@@ -115,9 +115,9 @@ class Recurrent final : public Kernel {
     if (s.input == 0) return;
     kept_.push_back(constant_as_f32(ctx, recurrent::kW));
     for (int64_t d = 0; d < s.directions; ++d)
-      packed_w_.push_back(pack_matrix(
-          *ctx.packed, {kept_.back().data<float>() + d * call_.gate_columns() * s.input, s.input,
-                        call_.gate_columns(), 1, s.input}));
+      packed_w_.push_back(
+          pack_matrix(*ctx.packed, {kept_.back().data<float>() + d * call_.gate_columns() * s.input,
+                                    s.input, call_.gate_columns(), 1, s.input}));
     unread_ |= 1U << recurrent::kW;
   }
   void pack_r(const PrepareContext& ctx) {
@@ -315,8 +315,7 @@ class Recurrent final : public Kernel {
       for (int64_t row = 0; row < rows; ++row)
         call_.loops.product(extra + row * hidden, gates + row * columns + hidden, h + row * hidden,
                             n);
-      multiply(run, d, 2 * hidden, hidden, extra, gates + 2 * hidden, columns,
-               rows);
+      multiply(run, d, 2 * hidden, hidden, extra, gates + 2 * hidden, columns, rows);
     }
   }
 
@@ -383,8 +382,8 @@ class Recurrent final : public Kernel {
   // Weights that never change, packed, one a direction; empty for others.
   std::vector<PackedMatrix> packed_w_;
   std::vector<Tensor> packed_r_;
-  TensorList kept_;          // what they were packed from
-  uint32_t unread_ = 0;      // the ports of those weights
+  TensorList kept_;      // what they were packed from
+  uint32_t unread_ = 0;  // the ports of those weights
   Places places_;
   int64_t run_steps_ = 1, tasks_a_direction_ = 1;
   bool wanted_[3] = {};
