@@ -43,6 +43,7 @@ void convert(ConvertFn fn, const void* from, size_t from_size, void* to, size_t 
 
 class ThroughF32 final : public Kernel {
  public:
+  // `constants`: by input, what a constant of 16 bits is in f32; undefined for all others.
   // `constants`: inputs widened while preparing, by port; undefined for the others.
   ThroughF32(std::unique_ptr<Kernel> inner, const PrepareContext& ctx, TensorList constants)
       : inner_(std::move(inner)), constants_(std::move(constants)) {
@@ -64,6 +65,8 @@ class ThroughF32 final : public Kernel {
     std::vector<const void*> in(ctx.in, ctx.in + inputs_);
     std::vector<void*> out(ctx.out, ctx.out + outputs_);
     auto* scratch = static_cast<std::byte*>(ctx.scratch);
+    for (size_t i = 0; i < constants_.size(); ++i)
+      if (constants_[i].defined()) in[i] = constants_[i].raw();
     for (const Copy& copy : widened_) {
       convert(copy.fn, ctx.in[copy.port], 2, scratch + copy.at, 4, copy.count);
       in[copy.port] = scratch + copy.at;
@@ -114,6 +117,20 @@ TensorSpec widened(TensorSpec spec) {
 
 }  // namespace
 
+Tensor constant_as_f32(const PrepareContext& ctx, size_t i) {
+  const TensorSpec& spec = ctx.inputs[i];
+  const auto count = static_cast<size_t>(spec.numel());
+  if (!is_half(spec.dtype))
+    return Tensor::borrow(const_cast<void*>(spec.constant), {spec.numel()}, spec.dtype);
+  return ctx.packed->get(spec.constant, fmt::format("{} of {} as f32", count, name(spec.dtype)),
+                         [&] {
+                           Tensor wide = Tensor::empty({spec.numel()}, DType::f32);
+                           convert(half_conversion(spec.dtype, DType::f32), spec.constant, 2,
+                                   wide.raw(), 4, spec.numel());
+                           return wide;
+                         });
+}
+
 Prepared prepare_through_f32(const PrepareContext& ctx, PrepareFn prepare) {
   std::vector<TensorSpec> inputs, outputs;
   TensorList constants(ctx.inputs.size());
@@ -125,6 +142,7 @@ Prepared prepare_through_f32(const PrepareContext& ctx, PrepareFn prepare) {
       return refuse("an input of 16 bits has gaps or repeats elements");
     inputs.push_back(widened(spec));
     if (!is_half(spec.dtype) || !ctx.is_constant(i)) continue;
+    constants[i] = constant_as_f32(ctx, i);
     constants[i] = widened_constant(spec, *ctx.packed);
     inputs.back().constant = constants[i].raw();
   }
