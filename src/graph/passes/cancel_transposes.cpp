@@ -155,7 +155,7 @@ class Mover {
       const Dims before = graph::reordered(r_.type(id).dims, graph::inverse(call.output));
       if (!graph::keeps_elements_in_place(before, call.output)) ++added;
     }
-    if (gone.size() > added) return true;
+    if (gone.size() > added || graph::is_identity(call.output)) return true;
     budget_ = kMaxSearch;
     seen_.clear();
     return std::ranges::any_of(

@@ -20,7 +20,7 @@ TEST(FoldConstants, ComputesChainsOfConstants) {
   const ValueId turned =
       g.node(g.add_node(op::Transpose, {{"perm", {1, 0}}}, {product}, 1)).outputs[0];
   g.outputs = {g.node(g.add_node(op::MatMul, {}, {x, turned}, 1)).outputs[0]};
-  const Graph after = checked(g, kPass, {randn({2, 3})});
+  const Graph after = checked(g, kPass, {randn({2, 3})}, 1e-6);
   ASSERT_EQ(after.nodes().size(), 1U);
   EXPECT_TRUE(after.value(after.nodes()[0].inputs[1]).type.constant.is_contiguous());
 }
@@ -92,10 +92,9 @@ TEST(FoldConstants, KeepsOutputsThatAreConstant) {
   const ValueId sum = g.node(g.add_node(op::Add, {}, {a, a}, 1)).outputs[0];
   g.outputs = {sum};
   g.rename(sum, "result");
-  const Graph after = checked(g, kPass, {});
+  Graph after = checked(g, kPass, {});
   EXPECT_EQ(count(after, op::Add), 0);
-  const auto again = run_passes(const_cast<Graph&>(after), {.only = {kPass}});
-  EXPECT_EQ(again[0].changes, 0);
+  EXPECT_EQ(run_passes(after, {.only = {kPass}})[0].changes, 0);
 }
 
 TEST(FoldConstants, LeavesWhatFails) {

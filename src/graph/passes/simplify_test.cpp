@@ -74,7 +74,7 @@ TEST(Simplify, Powers) {
   const Tensor x = op::Abs(randn({2, 3}));
   const auto power = [&](double y, const Shape& shape = {}) {
     return simplified(
-        {2, 3}, x, [&](const Tensor& t) { return op::Pow(t, Tensor::full(shape, y)); }, 1e-6);
+        {2, 3}, x, [&](const Tensor& t) { return op::Pow(t, Tensor::full(shape, y)); }, 1e-5);
   };
   EXPECT_EQ(count(power(2), op::Mul), 1);
   EXPECT_EQ(count(power(0.5), op::Sqrt), 1);

@@ -27,13 +27,12 @@ TEST(TidySlices, SliceOfSlice) {
   EXPECT_EQ(
       slices(dims, x, [](const Tensor& t) { return slice(slice(t, 1, 1, -1, 2), 1, 1, 9, 2); }), 1);
   EXPECT_EQ(slices(dims, x, [](const Tensor& t) { return slice(slice(t, 1, 3, 5), 1, 7, 9); }), 1);
-  // Along n: only where clamping cannot differ.
-  for (const auto& [a, b, c, d, left] :
-       {std::tuple{2, 99, 1, 3, 2}, {1, 6, 1, 9, 1}, {1, 6, 2, 4, 1}, {1, -1, 1, -2, 1}}) {
+  // Along n, whatever it clamps.
+  for (const auto& [a, b, c, d] :
+       {std::tuple{2, 99, 1, 3}, {1, 6, 1, 9}, {1, 6, 2, 4}, {1, -1, 1, -2}}) {
     const auto both = [&](const Tensor& t) { return slice(slice(t, 0, a, b), 0, c, d); };
-    const int found = slices(dims, x, both);
-    EXPECT_LE(found, left);
-    for (const int64_t rows : {0, 1, 2, 3, 4}) slices(dims, randn({rows, 9}), both);
+    for (const int64_t rows : {0, 1, 2, 3, 4, 7, 9})
+      EXPECT_EQ(slices(dims, randn({rows, 9}), both), 1) << rows;
   }
   const auto to_end = [](const Tensor& t) { return slice(slice(t, 0, 1, kEnd), 0, 1, kEnd); };
   EXPECT_EQ(slices(dims, x, to_end), 1);
