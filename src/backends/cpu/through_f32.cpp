@@ -44,7 +44,6 @@ void convert(ConvertFn fn, const void* from, size_t from_size, void* to, size_t 
 class ThroughF32 final : public Kernel {
  public:
   // `constants`: by input, what a constant of 16 bits is in f32; undefined for all others.
-  // `constants`: inputs widened while preparing, by port; undefined for the others.
   ThroughF32(std::unique_ptr<Kernel> inner, const PrepareContext& ctx, TensorList constants)
       : inner_(std::move(inner)), constants_(std::move(constants)) {
     scratch_bytes = inner_->scratch_bytes;
@@ -71,8 +70,6 @@ class ThroughF32 final : public Kernel {
       convert(copy.fn, ctx.in[copy.port], 2, scratch + copy.at, 4, copy.count);
       in[copy.port] = scratch + copy.at;
     }
-    for (size_t i = 0; i < constants_.size(); ++i)
-      if (constants_[i].defined()) in[i] = constants_[i].raw();
     for (const Copy& copy : narrowed_) out[copy.port] = scratch + copy.at;
     inner_->run({in.data(), out.data(), ctx.scratch, ctx.random, ctx.outputs});
     for (const Copy& copy : narrowed_)
@@ -98,15 +95,6 @@ class ThroughF32 final : public Kernel {
   size_t inputs_, outputs_;
   std::vector<Copy> widened_, narrowed_;
 };
-
-// The elements of a dense constant in the order in which they lie.
-Tensor widened_constant(const TensorSpec& spec, PackedStore& store) {
-  return store.get(spec.constant, fmt::format("{} {} as f32", spec.numel(), name(spec.dtype)), [&] {
-    Tensor made = Tensor::empty({spec.numel()}, DType::f32);
-    convert(half_conversion(spec.dtype, DType::f32), spec.constant, 2, made.raw(), 4, spec.numel());
-    return made;
-  });
-}
 
 TensorSpec widened(TensorSpec spec) {
   if (!is_half(spec.dtype)) return spec;
@@ -143,7 +131,6 @@ Prepared prepare_through_f32(const PrepareContext& ctx, PrepareFn prepare) {
     inputs.push_back(widened(spec));
     if (!is_half(spec.dtype) || !ctx.is_constant(i)) continue;
     constants[i] = constant_as_f32(ctx, i);
-    constants[i] = widened_constant(spec, *ctx.packed);
     inputs.back().constant = constants[i].raw();
   }
   if (!any) return refuse("only f16 and bf16");
