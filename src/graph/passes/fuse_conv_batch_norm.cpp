@@ -1,7 +1,7 @@
 // What scales and shifts channels after a convolution, or before one without padding, is done by
 // its weights and bias.
-#include <functional>
 #include <numeric>
+#include <span>
 
 #include "graph/passes/catalog.h"
 #include "graph/passes/channel_constants.h"
