@@ -179,7 +179,8 @@ void Groups::add(NodeId node) {
 std::vector<ValueId> Groups::inputs(const Group& group) const {
   std::vector<ValueId> read;
   for (const NodeId node : group.nodes) {
-    for (const Lowered::Step& step : lower(r_.node(node))->steps) {
+    const Lowered lowered = *lower(r_.node(node));
+    for (const Lowered::Step& step : lowered.steps) {
       for (size_t i = 0; i < step.inputs.size(); ++i) {
         const ValueId input = step.inputs[i];
         if (input == kNoValue || std::ranges::find(read, input) != read.end()) continue;
