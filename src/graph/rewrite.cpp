@@ -176,6 +176,34 @@ void Rewriter::replace(ValueId old, ValueId by) {
   changes_ += changed ? 1 : 0;
 }
 
+bool Rewriter::refine(ValueId id, const TensorType& known) {
+  TensorType& type = graph_.value(id).type;
+  if (type.constant.defined() || is_container(type.dtype) || !known.ranked) return false;
+  bool news = false;
+  const auto learn = [&](std::vector<Dim>& have, const std::vector<Dim>& from) {
+    if (have.size() != from.size()) return;
+    for (size_t i = 0; i < have.size(); ++i) {
+      if (!have[i].is_unknown() || from[i].is_unknown()) continue;
+      have[i] = from[i];
+      news = true;
+    }
+  };
+  if (!type.ranked) {
+    type.ranked = true;
+    type.dims = known.dims;
+    news = true;
+  }
+  learn(type.dims, known.dims);
+  if (known.values && !type.values) {
+    type.values = known.values;
+    news = true;
+  } else if (known.values) {
+    learn(*type.values, *known.values);
+  }
+  changes_ += news ? 1 : 0;
+  return news;
+}
+
 void Rewriter::finish() {
   std::vector<NodeId> wanted = nodes();
   std::ranges::stable_sort(wanted, {}, [&](NodeId id) { return place_[static_cast<size_t>(id)]; });

@@ -55,7 +55,10 @@ class Rewriter {
   // All readers of `old`, and the graph's outputs, get `by`, which must be of the same type. Facts
   // about the shape that only `old` knew are kept.
   void replace(ValueId old, ValueId by);
-  // Counts replace().
+  // Says what else is known of a value: a rank, sizes or elements that its type leaves open. True where
+  // that is news.
+  bool refine(ValueId id, const TensorType& known);
+  // Counts replace(), and refine() that brought news.
   int changes() const { return changes_; }
   // Orders the nodes and drops what is unused. Ids are void after it.
   void finish();

@@ -83,6 +83,7 @@ bool try_kernels(PreparedCall& call, const std::vector<const KernelEntry*>& entr
       if (dense.empty()) {
         dense.assign(inputs.begin(), inputs.end());
         for (TensorSpec& spec : dense) {
+          if (!spec.contiguous) spec.constant = nullptr;  // the kernel will see a copy
           spec.strides = spec.shape.row_major_strides();
           spec.contiguous = true;
         }

@@ -1,6 +1,11 @@
 // Binding and running oneDNN primitives.
 #include "backends/cpu/onednn.h"
 
+#include <cstring>
+#include <string>
+
+#include "runtime/packed_store.h"
+
 namespace tenon::cpu {
 
 namespace {
@@ -10,6 +15,18 @@ constexpr size_t kAlignment = 64;
 dnnl::stream& stream() {
   thread_local dnnl::stream instance(onednn_engine());
   return instance;
+}
+
+// Names a layout in a PackedStore. Two descriptors of one layout may in theory differ in bytes that
+// mean nothing; that costs a second copy, never a wrong one.
+std::string layout_key(const dnnl::memory::desc& given, const dnnl::memory::desc& wanted) {
+  std::string key("onednn");
+  for (const dnnl::memory::desc* desc : {&given, &wanted}) {
+    char bytes[sizeof(desc->data)];
+    std::memcpy(bytes, &desc->data, sizeof(bytes));
+    key.append(bytes, sizeof(bytes));
+  }
+  return key;
 }
 
 }  // namespace
@@ -69,6 +86,22 @@ OneDnnKernel::BufferId OneDnnKernel::temporary(const dnnl::memory::desc& desc) {
   return add_buffer(desc, Place::scratch, at);
 }
 
+OneDnnKernel::BufferId OneDnnKernel::packed(const PrepareContext& ctx, size_t port,
+                                            const dnnl::memory::desc& given,
+                                            const dnnl::memory::desc& wanted) {
+  if (!ctx.is_constant(port) || given == wanted) return as(input(port, given), wanted);
+  const void* source = ctx.inputs[port].constant;
+  constants_.push_back(ctx.packed->get(source, layout_key(given, wanted), [&] {
+    Tensor made = Tensor::empty({static_cast<int64_t>(wanted.get_size())}, DType::u8);
+    dnnl::memory from(given, onednn_engine(), const_cast<void*>(source));
+    dnnl::memory to(wanted, onednn_engine(), made.raw());
+    dnnl::reorder(from, to).execute(stream(), from, to);
+    stream().wait();
+    return made;
+  }));
+  return add_buffer(wanted, Place::constant, constants_.size() - 1);
+}
+
 OneDnnKernel::BufferId OneDnnKernel::as(BufferId from, const dnnl::memory::desc& desc) {
   if (buffers_[from].desc == desc) return from;
   const BufferId to = temporary(desc);
@@ -101,13 +134,20 @@ std::unique_ptr<OneDnnKernel::Bound> OneDnnKernel::bind() const {
   return bound;
 }
 
+void* OneDnnKernel::address(const Buffer& buffer, const RunContext& ctx) const {
+  switch (buffer.place) {
+    case Place::input: return const_cast<void*>(ctx.in[buffer.at]);
+    case Place::output: return ctx.out[buffer.at];
+    case Place::constant: return const_cast<void*>(constants_[buffer.at].raw());
+    case Place::scratch: break;
+  }
+  return static_cast<std::byte*>(ctx.scratch) + buffer.at;
+}
+
 void OneDnnKernel::execute(Bound& bound, const RunContext& ctx) const {
   for (size_t i = 0; i < buffers_.size(); ++i) {
     const Buffer& buffer = buffers_[i];
-    void* data = buffer.place == Place::input    ? const_cast<void*>(ctx.in[buffer.at])
-                 : buffer.place == Place::output ? ctx.out[buffer.at]
-                                                 : static_cast<std::byte*>(ctx.scratch) + buffer.at;
-    dnnl_memory_set_data_handle(bound.memories[i].get(), data);
+    dnnl_memory_set_data_handle(bound.memories[i].get(), address(buffer, ctx));
   }
   for (size_t s = 0; s < steps_.size(); ++s) {
     const auto& arguments = bound.arguments[s];

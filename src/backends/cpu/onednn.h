@@ -37,6 +37,10 @@ class OneDnnKernel final : public Kernel {
     return add_buffer(desc, Place::output, port);
   }
   BufferId temporary(const dnnl::memory::desc& desc);
+  // Input `port`, which comes as `given`, in the layout `wanted`: where it is constant, reordered
+  // once and kept in ctx.packed; else by a step of every run.
+  BufferId packed(const PrepareContext& ctx, size_t port, const dnnl::memory::desc& given,
+                  const dnnl::memory::desc& wanted);
   // The contents of `from` in another layout: itself when that is the same.
   BufferId as(BufferId from, const dnnl::memory::desc& desc);
   void reorder(BufferId from, BufferId to);
@@ -47,11 +51,11 @@ class OneDnnKernel final : public Kernel {
   void run(const RunContext& ctx) const override;
 
  private:
-  enum class Place : uint8_t { input, output, scratch };
+  enum class Place : uint8_t { input, output, scratch, constant };
   struct Buffer {
     dnnl::memory::desc desc;
     Place place;
-    size_t at;  // a port, or an offset in the scratch
+    size_t at;  // a port, an offset in the scratch, or a place in constants_
   };
   struct Step {
     dnnl::primitive primitive;
@@ -66,8 +70,10 @@ class OneDnnKernel final : public Kernel {
 
   BufferId add_buffer(const dnnl::memory::desc& desc, Place place, size_t at);
   std::unique_ptr<Bound> bind() const;
+  void* address(const Buffer& buffer, const RunContext& ctx) const;
   void execute(Bound& bound, const RunContext& ctx) const;
 
+  std::vector<Tensor> constants_;
   std::vector<Buffer> buffers_;
   std::vector<Step> steps_;
   mutable std::mutex mutex_;
