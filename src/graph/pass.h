@@ -7,7 +7,8 @@
 //       r.replace(r.node(n).outputs[0], r.node(n).inputs[0]);
 //     }
 //   }
-//   constinit const Pass drop_identity{"drop_identity", "Identity gives way to what it copies.", run};
+//   constinit const Pass drop_identity{"drop_identity", "Identity gives way to what it copies.",
+//   run};
 #pragma once
 
 #include <functional>

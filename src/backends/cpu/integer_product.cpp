@@ -203,8 +203,12 @@ void tile_unpacked(const int32_t* rows, size_t row_stride, size_t row_count, con
                            inner, zero_points, out);
 }
 
+HWY_INLINE int32_t wrapping_sum(int32_t a, int32_t b) {
+  return static_cast<int32_t>(static_cast<uint32_t>(a) + static_cast<uint32_t>(b));
+}
+
 // integer_rules::quantized() on vectors: the same operations in the same order.
-template <class T>
+template <class T, bool kBiases>
 void requantize_as(const int32_t* sums, size_t count, const Requantization& how, T* to) {
   const Wide d;
   const hn::Rebind<float, Wide> df;
@@ -214,35 +218,62 @@ void requantize_as(const int32_t* sums, size_t count, const Requantization& how,
       hn::Set(df, static_cast<float>(integer_rules::lowest(how.type) - how.zero_point));
   const auto high =
       hn::Set(df, static_cast<float>(integer_rules::highest(how.type) - how.zero_point));
-  const auto zero = hn::Set(d, how.zero_point), bias = hn::Set(d, how.bias);
+  const auto zero = hn::Set(d, how.zero_point);
+  auto bias = hn::Set(d, how.bias);
   const auto all = hn::Set(df, *how.scale);
   size_t i = 0;
   for (; i + lanes <= count; i += lanes) {
     const auto scale = how.one_scale ? all : hn::LoadU(df, how.scale + i);
+    if constexpr (kBiases) bias = hn::LoadU(d, how.biases + i);
     const auto x = hn::Mul(hn::ConvertTo(df, hn::Add(hn::LoadU(d, sums + i), bias)), scale);
     const auto above = hn::IfThenElse(hn::Gt(x, low), x, low);
     const auto clamped = hn::IfThenElse(hn::Lt(above, high), above, high);
     hn::StoreU(hn::DemoteTo(narrow, hn::Add(hn::NearestInt(clamped), zero)), narrow, to + i);
   }
   for (; i < count; ++i) {
-    const auto sum =
-        static_cast<int32_t>(static_cast<uint32_t>(sums[i]) + static_cast<uint32_t>(how.bias));
+    const int32_t sum = wrapping_sum(sums[i], kBiases ? how.biases[i] : how.bias);
     to[i] = static_cast<T>(integer_rules::quantized(
         static_cast<float>(sum) * how.scale[how.one_scale ? 0 : i], how.zero_point, how.type));
   }
 }
 
+template <class T>
+void requantize_to(const int32_t* sums, size_t count, const Requantization& how, T* to) {
+  if (how.biases)
+    requantize_as<T, true>(sums, count, how, to);
+  else
+    requantize_as<T, false>(sums, count, how, to);
+}
+
 void requantize(const int32_t* sums, size_t count, const Requantization& how, void* to) {
   if (how.type == DType::i8)
-    requantize_as(sums, count, how, static_cast<int8_t*>(to));
+    requantize_to(sums, count, how, static_cast<int8_t*>(to));
   else
-    requantize_as(sums, count, how, static_cast<uint8_t*>(to));
+    requantize_to(sums, count, how, static_cast<uint8_t*>(to));
+}
+
+void to_floats(const int32_t* sums, size_t count, const int32_t* biases, const float* scale,
+               const float* add, float* to) {
+  const Wide d;
+  const hn::Rebind<float, Wide> df;
+  const size_t lanes = hn::Lanes(d);
+  size_t i = 0;
+  for (; i + lanes <= count; i += lanes) {
+    const auto sum = hn::Add(hn::LoadU(d, sums + i), hn::LoadU(d, biases + i));
+    auto x = hn::Mul(hn::ConvertTo(df, sum), hn::LoadU(df, scale + i));
+    if (add) x = hn::Add(x, hn::LoadU(df, add + i));
+    hn::StoreU(x, df, to + i);
+  }
+  for (; i < count; ++i) {
+    const float x = static_cast<float>(wrapping_sum(sums[i], biases[i])) * scale[i];
+    to[i] = add ? x + add[i] : x;
+  }
 }
 
 IntegerLoops find_integer_loops() {
   static_assert(2 * hn::MaxLanes(Wide()) <= kMaxIntegerPanel && kRows <= kMaxIntegerRows);
-  return {2 * hn::Lanes(Wide()), kRows,     pack_row, pack_panel, widen, interleave, tile,
-          tile_unpacked,         requantize};
+  return {2 * hn::Lanes(Wide()), kRows,         pack_row,   pack_panel, widen, interleave,
+          tile,                  tile_unpacked, requantize, to_floats};
 }
 
 }  // namespace

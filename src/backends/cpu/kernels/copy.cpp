@@ -1,6 +1,7 @@
 // Operators that only move elements: each is a list of strided copies, planned once.
 #include <algorithm>
 #include <cstring>
+#include <optional>
 #include <vector>
 
 #include "backends/cpu/kernels/catalog.h"
@@ -79,14 +80,61 @@ Prepared prepare_cast(const PrepareContext& ctx) {
   return prepare_same(ctx);
 }
 
+// Gives the output the dense order in which the axes `order` come, longest stride first.
+void set_order(TensorSpec& y, const Shape& order) {
+  int64_t inside = 1;
+  for (size_t i = order.rank(); i-- > 0;) {
+    const auto axis = static_cast<size_t>(order[i]);
+    y.strides[axis] = inside;
+    inside *= y.shape[axis];
+  }
+  y.contiguous = y.strides == y.shape.row_major_strides();
+}
+
+// An image whose channels are split or joined (a channel shuffle) stays channels-last. Gives y that
+// order and returns where x's elements go in it, as strides along x's axes; nothing for all else.
+std::optional<Shape> keep_channels_last(const TensorSpec& x, TensorSpec& y) {
+  const size_t rank = y.rank();
+  if (rank < 4 || x.rank() < rank || y.numel() == 0) return std::nullopt;
+  // All axes but the second of y are axes of x; that one is made of those left over.
+  const size_t joined = x.rank() - rank + 1;
+  for (size_t axis = 0; axis < rank; ++axis)
+    if (axis != 1 && y.shape[axis] != x.shape[axis == 0 ? 0 : axis + joined - 1])
+      return std::nullopt;
+  // x has its channels inside its pixels.
+  int64_t widest = 0, pixels = INT64_MAX;
+  for (size_t axis = 1; axis < x.rank(); ++axis) {
+    if (x.shape[axis] == 1) continue;
+    if (axis < 1 + joined)
+      widest = std::max(widest, x.strides[axis]);
+    else
+      pixels = std::min(pixels, x.strides[axis]);
+  }
+  if (pixels == INT64_MAX || widest == 0 || widest >= pixels) return std::nullopt;
+  Shape order{0};
+  for (size_t axis = 2; axis < rank; ++axis) order.push_back(static_cast<int64_t>(axis));
+  order.push_back(1);
+  set_order(y, order);
+  Shape to(x.rank(), 0);
+  to[0] = y.strides[0];
+  for (size_t axis = 2; axis < rank; ++axis) to[axis + joined - 1] = y.strides[axis];
+  int64_t inside = y.strides[1];
+  for (size_t axis = joined + 1; axis-- > 1;) {
+    to[axis] = inside;
+    inside *= x.shape[axis];
+  }
+  return to;
+}
+
 // What no view can say: the elements in row-major order, whatever the result's sizes are.
 Prepared prepare_reshape(const PrepareContext& ctx) {
   const TensorSpec& x = ctx.inputs[0];
   if (moves_strings(ctx)) return refuse_strings();
   if (!convert_run(x.dtype, x.dtype)) return refuse(fmt::format("no copy of {}", name(x.dtype)));
+  const std::optional<Shape> kept = keep_channels_last(x, ctx.outputs[0]);
   auto kernel = std::make_unique<Moves>();
-  kernel->moves.push_back(
-      make_move(ctx, 0, 0, x.shape, x.strides, 0, x.shape.row_major_strides(), 0));
+  kernel->moves.push_back(make_move(ctx, 0, 0, x.shape, x.strides, 0,
+                                    kept ? *kept : x.shape.row_major_strides(), 0));
   return kernel;
 }
 
@@ -151,8 +199,18 @@ Prepared prepare_slice_grad(const PrepareContext& ctx) {
 
 Prepared prepare_concat(const PrepareContext& ctx) {
   if (moves_strings(ctx)) return refuse_strings();
-  const TensorSpec& y = ctx.outputs[0];
+  TensorSpec& y = ctx.outputs[0];
   const auto axis = static_cast<size_t>(normalize_axis(ctx.i("axis"), y.rank(), ctx.op.name));
+  // Where all parts lie in memory in one dense order (channels-last), so does the result.
+  const Shape order = memory_order(ctx.inputs[0].shape, ctx.inputs[0].strides);
+  bool ordered = true;
+  for (const TensorSpec& part : ctx.inputs) {
+    TensorSpec same = part;
+    set_order(same, order);
+    for (size_t i = 0; i < part.rank(); ++i)
+      ordered = ordered && (part.shape[i] == 1 || part.strides[i] == same.strides[i]);
+  }
+  if (ordered) set_order(y, order);
   auto kernel = std::make_unique<Moves>();
   int64_t at = 0;
   for (size_t i = 0; i < ctx.inputs.size(); ++i) {

@@ -145,24 +145,43 @@ struct QuantizedBinary final : Kernel {
 };
 
 Prepared prepare(const PrepareContext& ctx) {
-  const TensorSpec& out = ctx.outputs[0];
+  TensorSpec& out = ctx.outputs[0];
   if (out.numel() == 0) return refuse("nothing to compute");
+  Shape strides[] = {broadcast_strides(ctx.inputs[0], out.shape),
+                     broadcast_strides(ctx.inputs[3], out.shape)};
+  Shape dims = out.shape;
+  const Shape common = common_strides(out.shape, strides);
+  if (common != out.shape.row_major_strides()) {
+    out.strides = common;
+    out.contiguous = false;
+    const Shape order = memory_order(out.shape, common);
+    dims = permuted(dims, order);
+    for (Shape& each : strides) each = permuted(each, order);
+  }
+  const Walk walk = collapse(dims, strides);
+  for (size_t i = 0; i < 2; ++i)
+    if (const int64_t step = walk.strides[i].back(); step != 0 && step != 1)
+      return refuse(fmt::format("elements {} apart", step));
   auto kernel = std::make_unique<QuantizedBinary>();
   kernel->add = &ctx.op == &op::QLinearAdd;
   kernel->type = out.dtype;
   for (size_t i = 0; i < 3; ++i) kernel->has_zero[i] = ctx.has_input(i == 2 ? 7 : 2 + 3 * i);
   kernel->row = HWY_DYNAMIC_DISPATCH(find_quantized_row)(kernel->add, out.dtype);
-  const Shape strides[] = {broadcast_strides(ctx.inputs[0], out.shape),
-                           broadcast_strides(ctx.inputs[3], out.shape)};
-  kernel->walk = collapse(out.shape, strides);
+  kernel->walk = walk;
+  const size_t ports[] = {0, 3};
+  for (size_t port : ports)
+    if (ctx.inputs[port].shape == out.shape && ctx.inputs[port].strides == out.strides)
+      kernel->in_place |= 1U << port;
   return kernel;
 }
 
 }  // namespace
 
 constinit const KernelList quantized_binary{
-    {&op::QLinearAdd, "cpu.q_linear_add", prepare},
-    {&op::QLinearMul, "cpu.q_linear_mul", prepare},
+    {&op::QLinearAdd, "cpu.q_linear_add", prepare, Strides::any},
+    {&op::QLinearAdd, "cpu.q_linear_add_dense", prepare},
+    {&op::QLinearMul, "cpu.q_linear_mul", prepare, Strides::any},
+    {&op::QLinearMul, "cpu.q_linear_mul_dense", prepare},
 };
 
 }  // namespace tenon::cpu

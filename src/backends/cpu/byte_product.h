@@ -1,0 +1,162 @@
+// Products of 8-bit matrices whose right side is packed once (the weights of a session); the left
+// side is laid out a block of rows at a time. Sums are exact on every processor.
+//
+// Along the inner axis both sides are words of 32 bits: two numbers of 16 bits less their zero
+// points (pairs, see integer_product.h), or four of 8 bits, the left ones unsigned (quads), which
+// processors with VNNI multiply and add up in one instruction. The left side of quads keeps its zero
+// point, so that sums are too large by the zero point times the sum of the column; correct() says by
+// how much.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#include "backends/cpu/integer_product.h"
+#include "tensor/tensor.h"
+
+namespace tenon::cpu {
+
+enum class ByteForm : uint8_t { pairs, quads };
+// The quicker form on this processor.
+ByteForm best_byte_form();
+// Sums of `row_count` <= kMaxIntegerRows rows, `row_stride` bytes apart, with one panel of quads of
+// kQuadPanel columns: out[rows][kQuadPanel]. By VNNI where there is such a thing.
+using QuadTile = void (*)(const void* rows, size_t row_stride, size_t row_count,
+                          const int32_t* panel, size_t words, int32_t* out);
+QuadTile quad_tile();
+inline constexpr size_t kQuadPanel = 32;
+inline constexpr size_t kQuadRows = 8;
+
+class ByteProduct {
+ public:
+  ByteProduct(ByteForm form, int64_t inner, int64_t columns)
+      : form_(form), inner_(inner), columns_(columns) {
+    const int64_t depth = form == ByteForm::quads ? 4 : 2;
+    words_ = (inner + depth - 1) / depth;
+    panel_ = static_cast<int64_t>(form == ByteForm::quads ? kQuadPanel : loops().panel);
+    max_rows_ = static_cast<int64_t>(form == ByteForm::quads ? kQuadRows : loops().max_rows);
+    panels_ = (columns + panel_ - 1) / panel_;
+  }
+
+  static const IntegerLoops& loops() { return integer_loops(); }
+  ByteForm form() const { return form_; }
+  int64_t columns() const { return columns_; }
+  int64_t panels() const { return panels_; }
+  int64_t max_rows() const { return max_rows_; }
+
+  // -- The right side -------------------------------------------------------------------------
+  // 32-bit elements of a packed matrix: [panels][words][panel], then the sums of the columns.
+  int64_t packed_size() const { return panels_ * panel_ * (words_ + 1); }
+  // Packs value(k, column), elements less their zero points; those of quads fit 8 bits.
+  template <class Value>
+  void pack(const Value& value, int32_t* to) const {
+    std::fill_n(to, packed_size(), 0);
+    int32_t* sums = to + panels_ * panel_ * words_;
+    const int64_t depth = form_ == ByteForm::quads ? 4 : 2;
+    const int bits = form_ == ByteForm::quads ? 8 : 16;
+    for (int64_t p = 0; p < panels_; ++p)
+      for (int64_t k = 0; k < inner_; ++k) {
+        int32_t* words = to + (p * words_ + k / depth) * panel_;
+        const int shift = static_cast<int>(k % depth) * bits;
+        for (int64_t j = p * panel_; j < std::min(columns_, (p + 1) * panel_); ++j) {
+          const int32_t element = value(k, j);
+          const uint32_t low = static_cast<uint32_t>(element) & ((1U << bits) - 1);
+          int32_t& word = words[j - p * panel_];
+          word = static_cast<int32_t>(static_cast<uint32_t>(word) | low << shift);
+          sums[j] += element;
+        }
+      }
+  }
+  // What sums lack for left elements of this type and zero point, added to bias[columns].
+  void correct(const int32_t* packed, DType type, int32_t zero_point, int32_t* bias) const {
+    if (form_ == ByteForm::pairs) return;
+    const auto zero = static_cast<uint32_t>(zero_point + (type == DType::i8 ? 128 : 0));
+    const int32_t* sums = packed + panels_ * panel_ * words_;
+    for (int64_t j = 0; j < columns_; ++j)
+      bias[j] = static_cast<int32_t>(static_cast<uint32_t>(bias[j]) -
+                                     zero * static_cast<uint32_t>(sums[j]));
+  }
+
+  // -- The left side --------------------------------------------------------------------------
+  int64_t element_bytes() const { return form_ == ByteForm::quads ? 1 : 2; }
+  // Bytes of a row as it is laid out.
+  int64_t row_bytes() const { return words_ * 4; }
+  // Whether rows that lie one behind the other need not be laid out.
+  bool takes_as_is(DType type) const {
+    return form_ == ByteForm::quads && type == DType::u8 && inner_ % 4 == 0;
+  }
+  // Whether several such rows are laid out as if they were one.
+  bool rows_join() const { return words_ * 4 == inner_ * element_bytes(); }
+  // Lays `count` elements of a row.
+  void lay(const void* from, DType type, int64_t count, int32_t zero_point, std::byte* to) const {
+    const auto n = static_cast<size_t>(count);
+    if (form_ == ByteForm::pairs)
+      loops().widen(from, type, n, zero_point, reinterpret_cast<int16_t*>(to));
+    else if (type == DType::u8)
+      std::memcpy(to, from, n);
+    else
+      for (size_t i = 0; i < n; ++i) to[i] = static_cast<const std::byte*>(from)[i] ^ std::byte{128};
+  }
+  // Lays `count` elements that are the zero point.
+  void lay_zeros(int64_t count, DType type, int32_t zero_point, std::byte* to) const {
+    const int zero = form_ == ByteForm::pairs ? 0 : zero_point + (type == DType::i8 ? 128 : 0);
+    std::memset(to, zero, static_cast<size_t>(count * element_bytes()));
+  }
+  // Fills what is left of a row behind its last element.
+  void finish_row(std::byte* row) const {
+    const int64_t used = inner_ * element_bytes();
+    std::memset(row + used, 0, static_cast<size_t>(row_bytes() - used));
+  }
+
+  // -- The product ----------------------------------------------------------------------------
+  // Sums of rows that lie `row_stride` bytes apart with the panels [first, last) of `packed`:
+  // finish(row, column, sums, count) for a run of each row.
+  template <class Finish>
+  void multiply(const std::byte* rows, int64_t row_stride, int64_t row_count,
+                const int32_t* packed, int64_t first, int64_t last, const Finish& finish) const {
+    alignas(64) int32_t sums[kMaxIntegerRows * kMaxIntegerPanel];
+    const auto words = static_cast<size_t>(words_);
+    for (int64_t p = first; p < last; ++p) {
+      const int32_t* panel = packed + p * words_ * panel_;
+      const int64_t count = std::min(panel_, columns_ - p * panel_);
+      for (int64_t from = 0; from < row_count; from += max_rows_) {
+        const int64_t n = std::min(max_rows_, row_count - from);
+        const std::byte* row = rows + from * row_stride;
+        if (form_ == ByteForm::quads)
+          quads_(row, static_cast<size_t>(row_stride), static_cast<size_t>(n), panel, words, sums);
+        else
+          loops().tile(reinterpret_cast<const int32_t*>(row), static_cast<size_t>(row_stride / 4),
+                       static_cast<size_t>(n), panel, words, sums);
+        for (int64_t r = 0; r < n; ++r) finish(from + r, p * panel_, sums + r * panel_, count);
+      }
+    }
+  }
+
+ private:
+  ByteForm form_;
+  QuadTile quads_ = quad_tile();
+  int64_t inner_, columns_;
+  int64_t words_ = 0, panel_ = 0, panels_ = 0, max_rows_ = 0;
+};
+
+// Weights of 8 bits: one zero point for all, one a column, or none.
+struct ByteZeroPoints {
+  const void* data = nullptr;  // null: 0
+  DType type = DType::i8;
+  int64_t count = 1;
+
+  int32_t at(int64_t column) const {
+    return data ? byte_at(data, type, count == 1 ? 0 : column) : 0;
+  }
+  // Whether elements less their zero points fit 8 bits whatever they are.
+  bool fit_quads(int64_t columns) const {
+    const int32_t middle = type == DType::i8 ? 0 : 128;
+    for (int64_t j = 0; j < (count == 1 ? 1 : columns); ++j)
+      if (at(j) != middle) return false;
+    return true;
+  }
+};
+
+}  // namespace tenon::cpu
