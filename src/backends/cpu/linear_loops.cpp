@@ -4,8 +4,6 @@
 #define HWY_TARGET_INCLUDE "backends/cpu/linear_loops.cpp"
 #include "backends/cpu/row_loops_inl.h"
 
-#include <hwy/cache_control.h>
-
 HWY_BEFORE_NAMESPACE();
 namespace tenon::cpu::HWY_NAMESPACE {
 namespace {
@@ -19,10 +17,6 @@ constexpr size_t kPanelVectors = 3;
 constexpr size_t kTileRows = 8;
 #endif
 
-// Floats between what one row reads of the panel and what it asks the caches for: a single row is
-// as fast as memory is.
-constexpr size_t kAhead = 512;
-
 // Sums are single variables because vectors of some instruction sets have no arrays. Of a tile of
 // fewer rows or vectors the others are never touched.
 template <size_t kVectors>
@@ -33,19 +27,44 @@ HWY_INLINE void add_row(const float* x, V b0, V b1, V b2, V& s0, V& s1, V& s2) {
   if constexpr (kVectors > 2) s2 = hn::MulAdd(all, b2, s2);
 }
 
-HWY_INLINE void finish_vector(const LinearTile& t, size_t row, size_t at, V sum) {
-  const D d;
-  const size_t rest = t.columns - at;
-  V start = t.bias ? load_some(t.bias + at, rest) : hn::Zero(d);
-  if (t.add) start = hn::Add(start, load_some(t.add + row * t.add_stride + at, rest));
-  store_some(hn::MulAdd(hn::Set(d, t.scale), sum, start), t.y + row * t.y_stride + at, rest);
-}
+// What is added to every row. All vectors of a tile but the last one are whole.
 template <size_t kVectors>
-HWY_INLINE void finish_row(const LinearTile& t, size_t row, V s0, V s1, V s2) {
-  const size_t lanes = hn::Lanes(D());
-  finish_vector(t, row, 0, s0);
-  if constexpr (kVectors > 1) finish_vector(t, row, lanes, s1);
-  if constexpr (kVectors > 2) finish_vector(t, row, 2 * lanes, s2);
+HWY_INLINE void load_bias(const LinearTile& t, V& b0, V& b1, V& b2) {
+  const D d;
+  const size_t lanes = hn::Lanes(d), last = t.columns - (kVectors - 1) * lanes;
+  b0 = b1 = b2 = hn::Zero(d);
+  if (!t.bias) return;
+  b0 = kVectors > 1 ? hn::LoadU(d, t.bias) : load_some(t.bias, last);
+  if constexpr (kVectors == 2) b1 = load_some(t.bias + lanes, last);
+  if constexpr (kVectors == 3) {
+    b1 = hn::LoadU(d, t.bias + lanes);
+    b2 = load_some(t.bias + 2 * lanes, last);
+  }
+}
+
+template <bool kWhole>
+HWY_INLINE void finish_vector(const float* add, float* y, V scale, V bias, V sum, size_t last) {
+  const D d;
+  V start = bias;
+  if (add) start = hn::Add(start, kWhole ? hn::LoadU(d, add) : load_some(add, last));
+  const V result = hn::MulAdd(scale, sum, start);
+  if constexpr (kWhole)
+    hn::StoreU(result, d, y);
+  else
+    store_some(result, y, last);
+}
+
+template <size_t kVectors>
+HWY_INLINE void finish_row(const LinearTile& t, size_t row, V b0, V b1, V b2, V s0, V s1, V s2) {
+  const size_t lanes = hn::Lanes(D()), last = t.columns - (kVectors - 1) * lanes;
+  const V scale = hn::Set(D(), t.scale);
+  const float* add = t.add ? t.add + row * t.add_stride : nullptr;
+  const float* add1 = add ? add + lanes : nullptr;
+  const float* add2 = add ? add + 2 * lanes : nullptr;
+  float* y = t.y + row * t.y_stride;
+  finish_vector<(kVectors > 1)>(add, y, scale, b0, s0, last);
+  if constexpr (kVectors > 1) finish_vector<(kVectors > 2)>(add1, y + lanes, scale, b1, s1, last);
+  if constexpr (kVectors > 2) finish_vector<false>(add2, y + 2 * lanes, scale, b2, s2, last);
 }
 
 HWY_INLINE V vector_at(const float* from, size_t i) {
@@ -57,23 +76,24 @@ HWY_INLINE V vector_at(const float* from, size_t i) {
 template <size_t kVectors>
 HWY_INLINE void one_row(const LinearTile& t) {
   const D d;
-  const size_t lanes = hn::Lanes(d), width = kVectors * lanes;
+  const size_t width = kVectors * hn::Lanes(d);
   const float *x = t.x, *b = t.panel;
   V p0 = hn::Zero(d), p1 = p0, p2 = p0, q0 = p0, q1 = p0, q2 = p0;
   V r0 = p0, r1 = p0, r2 = p0, s0 = p0, s1 = p0, s2 = p0;
   constexpr size_t k1 = kVectors > 1 ? 1 : 0, k2 = kVectors > 2 ? 2 : 0;
   size_t k = 0;
   for (; k + 4 <= t.k; k += 4, x += 4, b += 4 * width) {
-    for (size_t line = 0; line < 4 * width; line += 16) hwy::Prefetch(b + kAhead + line);
-    add_row<kVectors>(x, vector_at(b, 0), vector_at(b, k1), vector_at(b, k2), p0, p1, p2);
     const float *b1 = b + width, *b2 = b1 + width, *b3 = b2 + width;
+    add_row<kVectors>(x, vector_at(b, 0), vector_at(b, k1), vector_at(b, k2), p0, p1, p2);
     add_row<kVectors>(x + 1, vector_at(b1, 0), vector_at(b1, k1), vector_at(b1, k2), q0, q1, q2);
     add_row<kVectors>(x + 2, vector_at(b2, 0), vector_at(b2, k1), vector_at(b2, k2), r0, r1, r2);
     add_row<kVectors>(x + 3, vector_at(b3, 0), vector_at(b3, k1), vector_at(b3, k2), s0, s1, s2);
   }
   for (; k < t.k; ++k, ++x, b += width)
     add_row<kVectors>(x, vector_at(b, 0), vector_at(b, k1), vector_at(b, k2), p0, p1, p2);
-  finish_row<kVectors>(t, 0, hn::Add(hn::Add(p0, q0), hn::Add(r0, s0)),
+  V c0, c1, c2;
+  load_bias<kVectors>(t, c0, c1, c2);
+  finish_row<kVectors>(t, 0, c0, c1, c2, hn::Add(hn::Add(p0, q0), hn::Add(r0, s0)),
                        hn::Add(hn::Add(p1, q1), hn::Add(r1, s1)),
                        hn::Add(hn::Add(p2, q2), hn::Add(r2, s2)));
 }
@@ -108,14 +128,16 @@ HWY_INLINE void some_rows(const LinearTile& t) {
     if constexpr (kRows > 6) add_row<kVectors>(x6 + k, b0, b1, b2, s60, s61, s62);
     if constexpr (kRows > 7) add_row<kVectors>(x7 + k, b0, b1, b2, s70, s71, s72);
   }
-  finish_row<kVectors>(t, 0, s00, s01, s02);
-  finish_row<kVectors>(t, 1, s10, s11, s12);
-  if constexpr (kRows > 2) finish_row<kVectors>(t, 2, s20, s21, s22);
-  if constexpr (kRows > 3) finish_row<kVectors>(t, 3, s30, s31, s32);
-  if constexpr (kRows > 4) finish_row<kVectors>(t, 4, s40, s41, s42);
-  if constexpr (kRows > 5) finish_row<kVectors>(t, 5, s50, s51, s52);
-  if constexpr (kRows > 6) finish_row<kVectors>(t, 6, s60, s61, s62);
-  if constexpr (kRows > 7) finish_row<kVectors>(t, 7, s70, s71, s72);
+  V c0, c1, c2;
+  load_bias<kVectors>(t, c0, c1, c2);
+  finish_row<kVectors>(t, 0, c0, c1, c2, s00, s01, s02);
+  finish_row<kVectors>(t, 1, c0, c1, c2, s10, s11, s12);
+  if constexpr (kRows > 2) finish_row<kVectors>(t, 2, c0, c1, c2, s20, s21, s22);
+  if constexpr (kRows > 3) finish_row<kVectors>(t, 3, c0, c1, c2, s30, s31, s32);
+  if constexpr (kRows > 4) finish_row<kVectors>(t, 4, c0, c1, c2, s40, s41, s42);
+  if constexpr (kRows > 5) finish_row<kVectors>(t, 5, c0, c1, c2, s50, s51, s52);
+  if constexpr (kRows > 6) finish_row<kVectors>(t, 6, c0, c1, c2, s60, s61, s62);
+  if constexpr (kRows > 7) finish_row<kVectors>(t, 7, c0, c1, c2, s70, s71, s72);
 }
 
 template <size_t kVectors>

@@ -114,11 +114,13 @@ void check_sizes() {
 TEST(PackedLinear, AllSizes) { cpu::on_every_target(check_sizes); }
 
 TEST(PackedLinear, AnyNumberOfThreads) {
+  const int before = thread_count();
   for (int threads : {1, 2, 3, 5}) {
-    const ThreadLimit limit(threads);
+    set_thread_count(threads);
     check_linear({1, 500}, 3000, {}, true, false, "cpu.packed_linear");
     check_linear({70, 120}, 500, {{"activation", "Tanh"}}, true, true, "cpu.packed_linear");
   }
+  set_thread_count(before);
 }
 
 TEST(PackedLinear, Activations) {
