@@ -73,8 +73,28 @@ std::optional<ModelCase> make_case(const std::string& folder, int64_t batch) {
   for (const Tensor& input : made.inputs)
     TENON_CHECK(input.defined(), data, "{}: meta.json records no value for some input; add it",
                 folder);
+  made.stretched = cli::batch_of(made.inputs) != batch;
   if (!set_batch(graph, made.inputs, batch)) return std::nullopt;
   for (const graph::ValueId id : graph.inputs) made.input_names.push_back(graph.value(id).name);
+  return made;
+}
+
+void write_case(const ModelCase& made, const std::string& folder) {
+  for (size_t i = 0; i < made.inputs.size(); ++i)
+    npy::write_file(fmt::format("{}/{}.npy", folder, i), made.inputs[i]);
+  write_json(folder + "/case.json", {{"name", made.name},
+                                     {"path", made.path},
+                                     {"batch", made.batch},
+                                     {"inputs", made.input_names}});
+}
+
+ModelCase read_case(const std::string& folder) {
+  const Json json = read_json(folder + "/case.json");
+  ModelCase made{.name = json.at("name"), .path = json.at("path"), .batch = json.at("batch")};
+  for (const Json& name : json.at("inputs")) {
+    made.inputs.push_back(npy::read_file(fmt::format("{}/{}.npy", folder, made.inputs.size())));
+    made.input_names.push_back(name);
+  }
   return made;
 }
 

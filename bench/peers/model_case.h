@@ -13,6 +13,7 @@ namespace bench {
 struct ModelCase {
   std::string name, path;
   int64_t batch = 1;
+  bool stretched = false;  // the inputs are not those recorded, but their first item repeated
   std::vector<std::string> input_names;
   tenon::TensorList inputs;
 };
@@ -25,5 +26,9 @@ std::vector<std::string> find_models(const std::string& folder);
 // [{"name", "file"}]}]), random ones where there is none. Nothing where the model's first axis is
 // fixed at another size.
 std::optional<ModelCase> make_case(const std::string& folder, int64_t batch);
+
+// To a folder and back, so that another process has the inputs without reading the model.
+void write_case(const ModelCase& made, const std::string& folder);
+ModelCase read_case(const std::string& folder);
 
 }  // namespace bench

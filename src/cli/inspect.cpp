@@ -232,7 +232,7 @@ Run define(CLI::App& app, const Globals& globals) {
     if (options->path.empty() && !options->drawing.ends_with(".svg"))
       options->path.swap(options->drawing);
     TENON_CHECK(!options->path.empty(), usage,
-                "inspect: no file is given; name one, as in tenon inspect model.onnx");
+                "inspect: file is required; see `tenon inspect --help`");
     TENON_CHECK(options->drawing.empty() || options->drawing.ends_with(".svg"), usage,
                 "--graph {}: drawings are SVG; give a name that ends in .svg", options->drawing);
     if (options->path.ends_with(".safetensors")) return inspect_safetensors(*options, globals);

@@ -15,9 +15,10 @@ namespace {
 
 using profile::escape_html;
 
-constexpr double kMargin = 24, kGap = 22, kLetter = 7.2, kSmallLetter = 5.9;
+// Labels stand to the right of what they name, beyond the last box too.
+constexpr double kMargin = 24, kLabelRoom = 150, kGap = 22, kLetter = 7.2, kSmallLetter = 5.9;
 constexpr double kTitleHeight = 24, kLineHeight = 14, kBetweenRows = 56;
-constexpr size_t kMostConstants = 4;
+constexpr size_t kMostConstants = 4, kLongestSize = 9;
 
 constexpr std::string_view kStyle =
     "svg{font-family:system-ui,'Segoe UI','DejaVu Sans',sans-serif;background:#fbfaf7}"
@@ -82,6 +83,18 @@ std::string constant_line(std::string_view port, const Value& value) {
   return fmt::format("{} {}", port, value.type.str());
 }
 
+// Short enough for a place beside an edge: long sizes, such as those of pooled symbols, are left
+// out.
+std::string label_of(const TensorType& type) {
+  if (!type.ranked || is_container(type.dtype)) return type.str();
+  std::vector<std::string> sizes;
+  for (const Dim& dim : type.dims) {
+    std::string size = dim.str();
+    sizes.push_back(size.size() > kLongestSize ? "..." : std::move(size));
+  }
+  return fmt::format("{}[{}]", name(type.dtype), text::join(sizes, ", "));
+}
+
 std::string_view port_name(const OpDef& op, size_t i) {
   if (op.inputs.size() == 0) return "input";
   return op.inputs[std::min(i, op.inputs.size() - 1)].name;
@@ -121,7 +134,7 @@ class Drawing {
   }
 
   std::string str() const {
-    const double width = layout_.width + 2 * kMargin;
+    const double width = layout_.width + 2 * kMargin + kLabelRoom;
     const double height = tops_.back() + 2 * kMargin;
     std::string out = fmt::format(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{:.0f}\" height=\"{:.0f}\" "
@@ -216,7 +229,7 @@ class Drawing {
     // An input shows its type already.
     if (value.producer >= 0)
       out += fmt::format("<text class=\"shape\" x=\"{:.1f}\" y=\"{:.1f}\">{}</text>", label_x,
-                         label_y, escape_html(value.type.str()));
+                         label_y, escape_html(label_of(value.type)));
     out += "</g>\n";
   }
 

@@ -69,6 +69,8 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 
+#include <time.h>
+
 #include <algorithm>
 #include <cstdlib>
 #include <functional>
@@ -82,6 +84,7 @@ HWY_AFTER_NAMESPACE();
 #include "base/threads.h"
 #include "base/trace.h"
 #include "profile/ceilings.h"
+#include "profile/statistics.h"
 
 namespace tenon::profile {
 
@@ -90,62 +93,104 @@ HWY_EXPORT(read_all);
 
 namespace {
 
-constexpr int kVersion = 1;          // of how it is measured
-constexpr int kRepetitions = 7;      // the best one counts: what else runs only takes away
-constexpr size_t kAlignment = 1024;  // floats; a multiple of 8 vectors of any target
+constexpr int kVersion = 1;           // of how it is measured
+constexpr double kSeconds = 0.1;      // for each ceiling
+constexpr size_t kAlignment = 1024;   // floats; a multiple of 8 vectors of any target
+constexpr double kUndisturbed = 0.9;  // of the time that passes, in which threads must have run
 
-double seconds_of(const std::function<void()>& work) {
-  const int64_t begin = trace::now_ns();
-  work();
-  return static_cast<double>(trace::now_ns() - begin) * 1e-9;
+double thread_seconds() {
+  timespec time{};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
 }
 
-double best_of(const std::function<void()>& work) {
-  work();  // wakes threads, maps pages, fills caches
-  double best = seconds_of(work);
-  for (int i = 1; i < kRepetitions; ++i) best = std::min(best, seconds_of(work));
-  return best;
-}
+double wall_seconds() { return static_cast<double>(trace::now_ns()) * 1e-9; }
 
-double measure_gflops(int threads) {
-  constexpr int64_t kRounds = 400'000;
-  const auto loop = HWY_DYNAMIC_DISPATCH(multiply_add);
-  std::vector<double> done(static_cast<size_t>(threads));
-  const double seconds = best_of([&] {
-    parallel_for(0, threads, 1, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) {
-        float sink = 1;
-        done[static_cast<size_t>(i)] = loop(kRounds, &sink);
-        done[static_cast<size_t>(i)] += sink > 1e30F ? 1 : 0;
+// What all threads together do in a second, and whether nobody else took their processors.
+struct Pace {
+  double rate = 0;
+  bool undisturbed = true;
+};
+
+// `piece(thread)` works for well under a millisecond, or a few, and returns how much it did. Each
+// thread times its own pieces, so that none waits for another. Of these the fastest counts where
+// threads share nothing, and the one in the middle where they compete for memory.
+Pace measure(int threads, bool shared, const std::function<double(size_t)>& piece) {
+  std::vector<double> rates(static_cast<size_t>(threads)), shares(static_cast<size_t>(threads), 1);
+  parallel_for(0, threads, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const auto thread = static_cast<size_t>(i);
+      piece(thread);  // maps pages, fills caches
+      std::vector<double> own;
+      const double start = wall_seconds(), start_cpu = thread_seconds();
+      double now = start;
+      while (now - start < kSeconds) {
+        const double before = now, done = piece(thread);
+        now = wall_seconds();
+        own.push_back(done / (now - before));
       }
-    });
+      const Summary summary = summarize(std::move(own));
+      rates[thread] = shared ? summary.median : summary.max;
+      shares[thread] = (thread_seconds() - start_cpu) / (now - start);
+    }
   });
-  double operations = 0;
-  for (const double count : done) operations += count;
-  return operations / seconds * 1e-9;
+  Pace pace;
+  for (size_t i = 0; i < rates.size(); ++i) {
+    pace.rate += rates[i];
+    pace.undisturbed = pace.undisturbed && shares[i] >= kUndisturbed;
+  }
+  return pace;
 }
 
-// GB/s of reading `count` floats a thread, `times` times over.
-double measure_reading(int threads, size_t count, int times) {
-  count = std::max(count / kAlignment, size_t{1}) * kAlignment;
+Pace measure_arithmetic(int threads) {
+  const auto loop = HWY_DYNAMIC_DISPATCH(multiply_add);
+  std::vector<float> sinks(static_cast<size_t>(threads), 1.0F);
+  const Pace pace =
+      measure(threads, false, [&](size_t thread) { return loop(40'000, &sinks[thread]); });
+  TENON_BUG_IF(!(sinks[0] > 0), "the chains of multiply-adds ended at {}", sinks[0]);
+  return pace;
+}
+
+// Bytes a second of reading `bytes` a thread, in pieces of `times` passes.
+Pace measure_reading(int threads, uint64_t bytes, int times, bool shared) {
+  const size_t count = std::max<size_t>(bytes / sizeof(float) / kAlignment, 1) * kAlignment;
   const auto loop = HWY_DYNAMIC_DISPATCH(read_all);
   std::vector<std::vector<float>> data(static_cast<size_t>(threads));
   std::vector<float> sums(static_cast<size_t>(threads));
-  const auto pass = [&] {
-    parallel_for(0, threads, 1, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) {
-        std::vector<float>& own = data[static_cast<size_t>(i)];
-        if (own.empty()) own.assign(count, 1.0F);  // by the thread that reads it
-        float sum = 0;
-        for (int t = 0; t < times; ++t) sum += loop(own.data(), own.size());
-        sums[static_cast<size_t>(i)] = sum;
-      }
-    });
-  };
-  const double seconds = best_of(pass);
-  TENON_BUG_IF(sums[0] <= 0, "reading {} floats gave the sum {}", count, sums[0]);
-  return static_cast<double>(threads) * static_cast<double>(count) * sizeof(float) * times /
-         seconds * 1e-9;
+  const Pace pace = measure(threads, shared, [&](size_t thread) {
+    std::vector<float>& own = data[thread];
+    if (own.empty()) own.assign(count, 1.0F);  // by the thread that reads it
+    float sum = 0;
+    for (int t = 0; t < times; ++t) sum += loop(own.data(), own.size());
+    sums[thread] = sum;
+    return static_cast<double>(count) * sizeof(float) * times;
+  });
+  TENON_BUG_IF(!(sums[0] > 0), "reading {} floats gave the sum {}", count, sums[0]);
+  return pace;
+}
+
+struct Measured {
+  Ceilings ceilings;
+  bool undisturbed = true;
+};
+
+Measured measure_all() {
+  const CpuFacts cpu = read_cpu_facts();
+  const int threads = thread_count();
+  const uint64_t l2 = cpu.l2_bytes > 0 ? cpu.l2_bytes : 512 << 10;
+  const uint64_t l3 = cpu.l3_bytes > 0 ? cpu.l3_bytes : 32 << 20;
+  // Four times the last cache in all; no more than 1 GiB, which a very large cache may hold in
+  // part.
+  const uint64_t large = std::min<uint64_t>(std::max<uint64_t>(4 * l3, 64 << 20), 1 << 30);
+  const Pace arithmetic = measure_arithmetic(threads);
+  const Pace cache = measure_reading(threads, l2 / 2, 16, false);
+  const Pace memory = measure_reading(threads, large / static_cast<uint64_t>(threads), 1, true);
+  return {{.cpu = cpu.model,
+           .threads = threads,
+           .gflops = arithmetic.rate * 1e-9,
+           .l2_gbs = cache.rate * 1e-9,
+           .memory_gbs = memory.rate * 1e-9},
+          arithmetic.undisturbed && cache.undisturbed && memory.undisturbed};
 }
 
 std::string cache_path() {
@@ -170,21 +215,7 @@ double Ceilings::attainable(double flops_per_byte) const {
   return std::min(gflops, memory_gbs * flops_per_byte);
 }
 
-Ceilings measure_ceilings() {
-  const CpuFacts cpu = read_cpu_facts();
-  Ceilings result{.cpu = cpu.model, .threads = thread_count()};
-  const uint64_t l2 = cpu.l2_bytes > 0 ? cpu.l2_bytes : 512 << 10;
-  const uint64_t l3 = cpu.l3_bytes > 0 ? cpu.l3_bytes : 32 << 20;
-  const auto threads = static_cast<uint64_t>(result.threads);
-  // Four times the last cache in all; no more than 1 GB, which a very large cache may hold in part.
-  const uint64_t large =
-      std::min<uint64_t>(std::max<uint64_t>(4 * l3, 64 << 20), 1 << 30) / threads;
-  const uint64_t small = l2 / 2;
-  result.gflops = measure_gflops(result.threads);
-  result.l2_gbs = measure_reading(result.threads, small / sizeof(float), 64);
-  result.memory_gbs = measure_reading(result.threads, large / sizeof(float), 1);
-  return result;
-}
+Ceilings measure_ceilings() { return measure_all().ceilings; }
 
 Ceilings ceilings() {
   const std::string path = cache_path();
@@ -199,11 +230,11 @@ Ceilings ceilings() {
                          .memory_gbs = found->value("memory_gbs", 0.0)};
     if (known.gflops > 0 && known.l2_gbs > 0 && known.memory_gbs > 0) return known;
   }
-  Ceilings measured = measure_ceilings();
+  const auto [measured, undisturbed] = measure_all();
   cache[key] = {{"gflops", measured.gflops},
                 {"l2_gbs", measured.l2_gbs},
                 {"memory_gbs", measured.memory_gbs}};
-  if (path.empty()) return measured;
+  if (path.empty() || !undisturbed) return measured;
   try {
     create_directories(user_cache_folder());
     write_json(path, cache);

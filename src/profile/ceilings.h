@@ -20,7 +20,8 @@ struct Ceilings {
 // Takes about half a second on thread_count() threads, and up to 1 GB of memory.
 Ceilings measure_ceilings();
 // As measured once before on this CPU with as many threads: kept in ceilings.json of
-// user_cache_folder(). Where that cannot be written, it is measured every time.
+// user_cache_folder(). Measured anew where that cannot be written, and until nothing else used the
+// processors meanwhile.
 Ceilings ceilings();
 
 // Where a user's programs keep what can be made again: $XDG_CACHE_HOME/tenon, else

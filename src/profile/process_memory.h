@@ -5,8 +5,9 @@
 
 namespace tenon::profile {
 
-// The most resident memory at once since the process started, in bytes; 0 where the system does not
-// tell.
+// Resident memory now, in bytes; 0 where the system does not tell.
+uint64_t resident_bytes();
+// The most at once since the program started.
 uint64_t peak_resident_bytes();
 
 }  // namespace tenon::profile
