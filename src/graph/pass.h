@@ -46,7 +46,8 @@ struct PassResult {
   double seconds = 0;  // all rounds together
 };
 
-// Runs the pipeline in list order, again until nothing changes any more (at most kMaxRounds times).
+// Runs the portable passes in list order, again until nothing changes any more (at most kMaxRounds
+// times); then the others, once.
 inline constexpr int kMaxRounds = 4;
 std::vector<PassResult> run_passes(Graph& graph, const PassOptions& options = {});
 
