@@ -21,12 +21,15 @@ namespace {
 
 // Rows shorter than this cost more to start than their broadcast operands to gather.
 constexpr int64_t kShortestRow = 128;
+// What comes again after more elements than this is gathered.
+constexpr int64_t kLongestPeriod = 4096;
 
 struct Feed {
   enum class Kind : uint8_t {
     one,       // one element that all use
     in_order,  // contiguous in the order of the outputs
     by_row,    // contiguous, or one element, along the innermost axis
+    periodic,  // comes again and again: repeated once for all tiles, in the scratch memory
     gathered,  // anything else
   };
   Kind kind = Kind::one;
@@ -34,9 +37,10 @@ struct Feed {
   TileValue value = 0;
   Shape dims, strides;  // by_row: strides along the axes of the rows; gathered: those of its walk
   size_t gather = 0;    // its place among the gathered ones
+  int64_t period = 0;   // periodic: elements until they come again
   // Elements far apart are first copied, in order, to the scratch memory.
   std::optional<StridedCopy> copy;
-  int64_t copied_to = 0;
+  int64_t scratch = -1;  // where its copy or repetition lies there; -1: it has none
 };
 
 struct Sink {
@@ -61,14 +65,26 @@ struct Tiles final : Kernel {
   size_t gathers = 0;
 
   void run(const RunContext& ctx) const override {
-    for (size_t i = 0; i < feeds.size(); ++i)
-      if (feeds[i].copy)
-        feeds[i].copy->run(ctx.in[i], static_cast<std::byte*>(ctx.scratch) + feeds[i].copied_to);
+    for (size_t i = 0; i < feeds.size(); ++i) {
+      const Feed& feed = feeds[i];
+      if (feed.scratch < 0) continue;
+      auto* to = static_cast<std::byte*>(ctx.scratch) + feed.scratch;
+      if (feed.copy)
+        feed.copy->run(ctx.in[i], to);
+      else
+        Gather(feed.dims, feed.strides, static_cast<size_t>(feed.size), ctx.in[i], 0)
+            .next(to, repeated(feed));
+    }
     // An output that is an input too lies in the caches already.
     const bool in_place =
         std::find(ctx.in, ctx.in + feeds.size(), ctx.out[0]) != ctx.in + feeds.size();
     parallel_for(0, rows.numel(), program.grain,
                  [&](int64_t begin, int64_t end) { run_range(ctx, begin, end, in_place); });
+  }
+
+  // Elements of a periodic input that any tile can start or end in.
+  int64_t repeated(const Feed& feed) const {
+    return std::min(rows.numel(), program.tile + feed.period);
   }
 
   void run_range(const RunContext& ctx, int64_t begin, int64_t end, bool in_place) const {
@@ -120,15 +136,15 @@ struct Tiles final : Kernel {
     for (size_t i = 0; i < feeds.size(); ++i) {
       const Feed& feed = feeds[i];
       if (feed.value == 0 || feed.kind == Feed::Kind::one) continue;
-      int64_t offset = at;
+      int64_t offset = feed.kind == Feed::Kind::periodic ? at % feed.period : at;
       if (feed.kind == Feed::Kind::by_row) {
         offset = 0;
         for (size_t axis = 0; axis < index.rank(); ++axis)
           offset += index[axis] * feed.strides[axis];
       }
-      const std::byte* base = feed.copy
-                                  ? static_cast<const std::byte*>(ctx.scratch) + feed.copied_to
-                                  : ctx.input<std::byte>(i);
+      const std::byte* base = feed.scratch < 0
+                                  ? ctx.input<std::byte>(i)
+                                  : static_cast<const std::byte*>(ctx.scratch) + feed.scratch;
       values[feed.value] = const_cast<std::byte*>(base + offset * feed.size);
     }
   }
@@ -189,18 +205,25 @@ void lay_out_feeds(const PrepareContext& ctx, Tiles& kernel) {
     } else if (by_rows && (strides[i].back() == 0 || strides[i].back() == 1)) {
       feed.kind = Feed::Kind::by_row;
       feed.strides = strides[i];
+    } else if (feed.strides[0] == 0 && count / feed.dims[0] <= kLongestPeriod) {
+      feed.kind = Feed::Kind::periodic;
+      feed.period = count / feed.dims[0];
     } else if (is_scattered(walk.dims, feed.strides, feed.size)) {
       feed.kind = Feed::Kind::in_order;
       feed.copy.emplace(layout.dims, spec.dtype, layout.strides[i], spec.dtype,
                         layout.dims.row_major_strides());
-      feed.copied_to = static_cast<int64_t>(kernel.scratch_bytes);
-      kernel.scratch_bytes += static_cast<size_t>((count * feed.size + 63) / 64 * 64);
     } else {
       feed.kind = Feed::Kind::gathered;
       feed.gather = kernel.gathers++;
     }
     kernel.feeds.push_back(std::move(feed));
   }
+}
+
+// Splits a row evenly into tiles of at most `longest`, of whole vectors.
+int64_t even_tile(int64_t row, int64_t longest) {
+  const int64_t tiles = (row + longest - 1) / longest;
+  return std::min(longest, ((row + tiles - 1) / tiles + 15) / 16 * 16);
 }
 
 bool is_uniform(const Feed& feed) {
@@ -249,11 +272,17 @@ Prepared prepare(const PrepareContext& ctx) {
   auto compiled = compile_tiles(program, types, inputs, outputs);
   if (auto* refusal = std::get_if<Refusal>(&compiled)) return std::move(*refusal);
   kernel->program = std::move(std::get<TileProgram>(compiled));
+  kernel->program.tile = even_tile(kernel->rows.back(), kernel->program.tile);
   for (size_t i = 0; i < ctx.inputs.size(); ++i) {
     Feed& feed = kernel->feeds[i];
     feed.value = kernel->program.inputs[i];
     const bool same_bytes = feed.kind == Feed::Kind::in_order && !feed.copy &&
                             size_of(ctx.inputs[i].dtype) == size_of(ctx.outputs[0].dtype);
+    if (feed.copy || feed.kind == Feed::Kind::periodic) {
+      const int64_t elements = feed.copy ? shape.numel() : kernel->repeated(feed);
+      feed.scratch = static_cast<int64_t>(kernel->scratch_bytes);
+      kernel->scratch_bytes += static_cast<size_t>((elements * feed.size + 63) / 64 * 64);
+    }
     if (same_bytes) kernel->in_place |= kernel->program.free_inputs & (i < 32 ? 1U << i : 0U);
   }
   for (size_t i = 0; i < ctx.outputs.size(); ++i) {
