@@ -15,6 +15,7 @@ constexpr int64_t kMaxInts = 4096;
 Rewriter::Rewriter(Graph& graph, std::string_view pass)
     : graph_(graph),
       pass_(pass),
+      first_added_(static_cast<NodeId>(graph.nodes().size())),
       users_(graph.values().size()),
       alive_(graph.nodes().size(), true) {
   for (size_t n = 0; n < graph.nodes().size(); ++n) {
@@ -161,6 +162,7 @@ void Rewriter::replace(ValueId old, ValueId by) {
       changed = true;
     }
   }
+  if (producer(by) >= first_added_ && !is_output(by)) graph_.rename(by, graph_.value(old).name);
   const NodeId maker = producer(old);
   if (maker >= 0 && alive(maker) && !needed(maker)) drop(maker);
   TensorType& type = graph_.value(by).type;

@@ -53,7 +53,8 @@ class Rewriter {
                                size_t output_count);
   ValueId constant(Tensor contents, std::string name = {});
   // All readers of `old`, and the graph's outputs, get `by`, which must be of the same type. Facts
-  // about the shape that only `old` knew are kept.
+  // about the shape that only `old` knew are kept; so is its name, where `by` is computed anew: values
+  // of one name mean the same before and after.
   void replace(ValueId old, ValueId by);
   // Says what else is known of a value: a rank, sizes or elements that its type leaves open. True where
   // that is news.
@@ -71,6 +72,7 @@ class Rewriter {
   Graph& graph_;
   std::string_view pass_;
   NodeId at_ = -1;
+  NodeId first_added_;
   int changes_ = 0;
   std::vector<std::vector<NodeId>> users_;  // by value
   std::vector<bool> alive_;                 // by node

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "ops/quant/catalog.h"
 #include "runtime/dispatch.h"
 
 namespace tenon::formats {
@@ -38,6 +39,8 @@ void fold_constants(graph::Recorder& recorder, size_t first_node, TensorList& ou
   for (size_t n = first_node; n < graph.nodes().size(); ++n) {
     const graph::Node& node = graph.nodes()[n];
     if (node.op->random || holds_graph(node.attrs)) return;
+    // Quantised weights stay so.
+    if (node.op == &op::DequantizeLinear) return;
     for (graph::ValueId id : node.outputs)
       if (!is_small(graph.value(id).type)) return;
     for (graph::ValueId id : node.inputs) {

@@ -179,6 +179,13 @@ bool is_safe(const Tensor& joined, const Tensor& c1, const Tensor& c2, bool sums
                              [&](double v) { return std::isfinite(v) && std::fabs(v) >= least; });
 }
 
+// x * g(x): what follows belongs to an activation (the division by 6 of HardSwish), which is worth
+// more whole.
+bool is_gated(const Rewriter& r, ValueId id) {
+  const Node* product = r.made_by(id, op::Mul);
+  return product && !r.constant(product->inputs[0]) && !r.constant(product->inputs[1]);
+}
+
 // (x o c1) o c2 = x o (c1 o c2).
 void join_constants(Rewriter& r, NodeId n) {
   const Node& node = r.node(n);
@@ -190,6 +197,7 @@ void join_constants(Rewriter& r, NodeId n) {
                               : before.op == &op::Mul || before.op == &op::Div;
   if (!same_kind) return;
   const auto inner = term_of(r, before);
+  if (inner && !sums && is_gated(r, inner->x)) return;
   const Tensor* c1 = inner ? r.constant(inner->c) : nullptr;
   const Tensor* c2 = r.constant(outer->c);
   if (!c1) return;

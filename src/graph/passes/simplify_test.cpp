@@ -114,6 +114,13 @@ TEST(Simplify, JoinsConstants) {
             2U);
 }
 
+TEST(Simplify, KeepsActivationsWhole) {
+  const Graph g = of_one({2, 3}, [](const Tensor& x) {
+    return x * op::Clip(x + 3.0, Tensor::scalar(0), Tensor::scalar(6)) / 6.0 * 1.5;
+  });
+  EXPECT_EQ(count(checked(g, kPass, {randn({2, 3})}), op::Div), 1);
+}
+
 TEST(Simplify, KeepsConstantsThatOthersRead) {
   const Graph g = capture(
       [](const TensorList& x) {

@@ -226,11 +226,13 @@ Prepared prepare_split(const PrepareContext& ctx) {
   if (moves_strings(ctx)) return refuse_strings();
   const TensorSpec& x = ctx.inputs[0];
   const auto axis = static_cast<size_t>(normalize_axis(ctx.i("axis"), x.rank(), ctx.op.name));
+  const Shape order = memory_order(x.shape, x.strides);
   auto kernel = std::make_unique<Moves>();
   int64_t at = 0;
   for (size_t i = 0; i < ctx.outputs.size(); ++i) {
-    const TensorSpec& y = ctx.outputs[i];
+    TensorSpec& y = ctx.outputs[i];
     if (!y.present()) return refuse(fmt::format("output {} is not wanted", i));
+    set_order(y, order);
     kernel->moves.push_back(
         make_move(ctx, 0, i, y.shape, x.strides, at * x.strides[axis], y.strides, 0));
     at += y.shape[axis];
