@@ -29,6 +29,9 @@ void expect_fused(const std::string& pass, std::span<const Spelling> spellings) 
     EXPECT_EQ(after.nodes().size(), 1U) << after.str();
     const graph::Node& node = only_node(after, *s.op);
     EXPECT_EQ(node.attrs.str(), s.attrs);
+    const graph::Graph tidy = after_tidying(before, pass, {randn({5, 37}) * 3.0}, 4e-6);
+    EXPECT_EQ(tidy.nodes().size(), 1U) << tidy.str();
+    only_node(tidy, *s.op);
   }
 }
 

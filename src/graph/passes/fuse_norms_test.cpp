@@ -28,13 +28,16 @@ void expect_fused(const std::string& pass, const OpDef& op, std::span<const Spel
   manual_seed(11);
   for (const Spelling& s : spellings) {
     SCOPED_TRACE(s.name);
-    const graph::Graph after =
-        after_passes(capture_rows(s.f, kWidth), {pass}, {randn({5, kWidth}) * 2.0 + 1.0}, 4e-6);
-    const graph::Node& node = only_node(after, op);
-    EXPECT_EQ(node.inputs.size(), s.inputs);
-    EXPECT_EQ(after.nodes().size(), 1U) << after.str();
-    EXPECT_NEAR((Call{op, node.attrs}.f("epsilon")), 1e-3, 1e-9);
-    EXPECT_EQ((Call{op, node.attrs}.i("axis")), -1);
+    const graph::Graph before = capture_rows(s.f, kWidth);
+    const TensorList inputs{randn({5, kWidth}) * 2.0 + 1.0};
+    for (const graph::Graph& after :
+         {after_passes(before, {pass}, inputs, 4e-6), after_tidying(before, pass, inputs, 4e-6)}) {
+      const graph::Node& node = only_node(after, op);
+      EXPECT_EQ(node.inputs.size(), s.inputs);
+      EXPECT_EQ(after.nodes().size(), 1U) << after.str();
+      EXPECT_NEAR((Call{op, node.attrs}.f("epsilon")), 1e-3, 1e-9);
+      EXPECT_EQ((Call{op, node.attrs}.i("axis")), -1);
+    }
   }
 }
 

@@ -56,6 +56,15 @@ inline graph::Graph after_passes(const graph::Graph& before, std::vector<std::st
   return g;
 }
 
+// `pass` behind those that tidy graphs up, which rewrite the spellings that it must still know.
+inline graph::Graph after_tidying(const graph::Graph& before, const std::string& pass,
+                                  const TensorList& inputs, double tolerance = 2e-6) {
+  return after_passes(before,
+                      {"fold_constants", "drop_no_ops", "simplify", "join_bounds", "merge_common",
+                       "join_reshapes", "cancel_transposes", "tidy_slices", pass},
+                      inputs, tolerance);
+}
+
 using Unary = Tensor (*)(const Tensor& x);
 
 // y = f(x) for x of [batch, width] in `type`.
