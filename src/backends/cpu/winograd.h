@@ -1,10 +1,10 @@
 // A 3x3 convolution with stride 1 by Winograd's algorithm (winograd_loops.h), of channels-last
 // images in f32.
 //
-// Error, against the exact result and relative to the largest output: as that of a plain sum over
-// the channels, about 2^-20 for tiles of 4x4 and 2^-22 for 2x2 with 512 channels and normally
-// distributed data (winograd_test.cpp bounds it). An infinity or NaN in the image spoils the whole
-// tile that sees it, not the outputs that see it alone.
+// Error against the exact result, relative to the largest output: 2^-17 for tiles of 4x4 and 2^-19
+// for 2x2, with 512 channels of normally distributed numbers; it grows as the square root of the
+// channels (winograd_test.cpp). An infinity or NaN in the image spoils all outputs of the tiles
+// that see it, not those alone that see it themselves.
 #pragma once
 
 #include <cstddef>

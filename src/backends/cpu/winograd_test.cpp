@@ -97,7 +97,7 @@ WinogradShape shape(int64_t batch, int64_t channels, int64_t maps, int64_t heigh
 TEST(Winograd, AgreesWithLoopsOnEveryTarget) {
   manual_seed(6);
   const WinogradShape shapes[] = {
-      shape(1, 1, 1, 3, 3, {0, 0, 0, 0}),      shape(1, 16, 16, 7, 7, {1, 1, 1, 1}),
+      shape(1, 1, 2, 5, 4, {0, 0, 0, 0}),      shape(1, 16, 16, 7, 7, {1, 1, 1, 1}),
       shape(2, 20, 37, 9, 5, {1, 1, 1, 1}),    shape(1, 33, 17, 4, 4, {0, 0, 0, 0}),
       shape(3, 64, 48, 13, 15, {0, 1, 2, 0}),  shape(1, 17, 100, 1, 2, {2, 1, 3, 4}),
       shape(1, 150, 64, 28, 29, {1, 1, 1, 1}), shape(5, 7, 40, 6, 6, {1, 0, 0, 1})};
@@ -108,7 +108,7 @@ TEST(Winograd, AgreesWithLoopsOnEveryTarget) {
       const std::vector<double> want = problem.expected();
       for (const int threads : {1, 2, 7}) {
         EXPECT_LT(error(problem.run(2, threads, false), want), 1e-6) << threads;
-        EXPECT_LT(error(problem.run(4, threads, true), want), 2e-6) << threads;
+        EXPECT_LT(error(problem.run(4, threads, true), want), 4e-6) << threads;
       }
     }
   });
@@ -118,8 +118,8 @@ TEST(Winograd, KeepsItsErrorBoundWithManyChannels) {
   manual_seed(7);
   const Problem problem(shape(1, 512, 32, 12, 12, {1, 1, 1, 1}));
   const std::vector<double> want = problem.expected();
-  EXPECT_LT(error(problem.run(2, 1, false), want), 2e-6);
-  EXPECT_LT(error(problem.run(4, 1, false), want), 4e-6);
+  EXPECT_LT(error(problem.run(2, 1, false), want), 0x1p-19);
+  EXPECT_LT(error(problem.run(4, 1, false), want), 0x1p-17);
 }
 
 TEST(Winograd, ChoosesByWorkAndMemory) {
@@ -179,23 +179,24 @@ TEST(WinogradConv, TakesImagesOfAnyOrder) {
       const Tensor image = x_last ? channels_last_copy(x) : x;
       const Tensor residual = z_last ? channels_last_copy(z) : z;
       const Tensor weights = randn({40, 24, 3, 3}), bias = randn({40});
-      EXPECT_LT(kernel_error(op::Conv, {image, weights, bias}, attrs), 2e-6);
-      EXPECT_LT(kernel_error(op::Conv, {image, weights}, {{"auto_pad", "SAME_UPPER"}}), 2e-6);
-      EXPECT_LT(kernel_error(op::FusedConv, {image, weights, bias, residual}, attrs), 2e-6);
+      EXPECT_LT(kernel_error(op::Conv, {image, weights, bias}, attrs), 4e-6);
+      EXPECT_LT(kernel_error(op::Conv, {image, weights}, {{"auto_pad", "SAME_UPPER"}}), 4e-6);
+      EXPECT_LT(kernel_error(op::FusedConv, {image, weights, bias, residual}, attrs), 4e-6);
       EXPECT_LT(kernel_error(op::FusedConv, {image, weights, Tensor(), residual},
                              attrs.with({"activation", "Relu"})),
-                2e-6);
+                4e-6);
     }
 }
 
 TEST(WinogradConv, AppliesActivations) {
   manual_seed(9);
-  const TensorList inputs{randn({1, 32, 12, 12}), randn({48, 32, 3, 3}), randn({48})};
+  // Sums of about 1, where activations bend.
+  const TensorList inputs{randn({1, 32, 12, 12}), randn({48, 32, 3, 3}) * 0.06, randn({48})};
   const auto check = [&](const char* activation, std::vector<double> parameters) {
     Attrs attrs{{"pads", {1, 1, 1, 1}}, {"activation", activation}};
     if (!parameters.empty())
       attrs = attrs.with({"activation_params", AttrValue(std::move(parameters))});
-    EXPECT_LT(kernel_error(op::FusedConv, inputs, attrs), 3e-6) << attrs.str();
+    EXPECT_LT(kernel_error(op::FusedConv, inputs, attrs), 4e-6) << attrs.str();
   };
   check("Relu", {});
   check("LeakyRelu", {});
