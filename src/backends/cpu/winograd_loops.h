@@ -11,8 +11,7 @@
 
 namespace tenon::cpu {
 
-// Transformed tiles are kept [element][channels / 16][tiles][16]: the last part of a channel vector
-// is filled with zeros.
+// Transformed tiles are kept [element][channels / 16][tiles][16], the last chunk filled in part.
 inline constexpr size_t kWinogradChunk = 16;
 inline constexpr size_t kMaxWinogradRows = 14;      // tiles that one product takes
 inline constexpr size_t kMaxWinogradElements = 36;  // of a tile
