@@ -8,6 +8,7 @@
 
 #include "base/threads.h"
 #include "base/trace.h"
+#include "runtime/packed_store.h"
 
 namespace tenon::engine {
 
@@ -112,13 +113,18 @@ std::string_view quickest_kernel(const OpDef& op, std::span<const Tensor* const>
     if (const auto found = known.find(key); found != known.end()) return found->second;
   }
   std::string_view best;
+  PackedStore asked;
+  PrepareOptions asking = options;
+  asking.packed = &asked;
   const std::vector<std::string_view> names =
-      accepting_kernels(op, inputs, attrs, output_count, options);
+      accepting_kernels(op, inputs, attrs, output_count, asking);
   double least = std::numeric_limits<double>::infinity();
   if (names.size() > 1)
     for (std::string_view kernel_name : names) {
       PrepareOptions one = options;
       one.kernel = kernel_name;
+      PackedStore trial;  // what the losers pack is not kept
+      one.packed = &trial;
       const std::unique_ptr<PreparedCall> call = prepare_call(op, inputs, attrs, output_count, one);
       if (call->how != PreparedCall::How::kernel || !can_measure(inputs, *call, options)) continue;
       const double seconds = measure(*call, inputs, options);

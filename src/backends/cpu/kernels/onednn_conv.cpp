@@ -134,7 +134,7 @@ Prepared prepare_winograd(const PrepareContext& ctx) {
 constinit const KernelList onednn_conv{
     {&op::Conv, "cpu.onednn_conv", dense_weights<prepare_direct<DType::f32>>, Strides::any},
     {&op::Conv, "cpu.onednn_conv_dense", strided_weights<prepare_direct<DType::f32>>},
-    {&op::Conv, "cpu.onednn_conv_winograd", dense_weights<prepare_winograd>, Strides::any},
+    {&op::Conv, "cpu.onednn_conv_winograd", dense_weights<prepare_winograd>, Strides::any, true},
     {&op::Conv, "cpu.onednn_conv_bf16", dense_weights<prepare_direct<DType::bf16>>, Strides::any},
     {&op::Conv, "cpu.onednn_conv_half", through_f32<dense_weights<prepare_direct<DType::f32>>>,
      Strides::any},
@@ -144,7 +144,7 @@ constinit const KernelList onednn_conv{
      Strides::any},
     {&op::FusedConv, "cpu.onednn_fused_conv_dense", strided_weights<prepare_direct<DType::f32>>},
     {&op::FusedConv, "cpu.onednn_fused_conv_winograd", dense_weights<prepare_winograd>,
-     Strides::any},
+     Strides::any, true},
     {&op::FusedConv, "cpu.onednn_fused_conv_bf16", dense_weights<prepare_direct<DType::bf16>>,
      Strides::any},
     {&op::FusedConv, "cpu.onednn_fused_conv_half",

@@ -112,12 +112,14 @@ Prepared prepare_gemm(const PrepareContext& ctx) {
 }  // namespace
 
 constinit const KernelList packed_linear{
-    {&op::FusedLinear, "cpu.packed_linear", prepare_linear},
-    {&op::FusedLinear, "cpu.packed_linear_half", through_f32<prepare_linear>},
-    {&op::MatMul, "cpu.packed_mat_mul", prepare_mat_mul},
-    {&op::MatMul, "cpu.packed_mat_mul_half", through_f32<prepare_mat_mul>},
-    {&op::Gemm, "cpu.packed_gemm", prepare_gemm},
-    {&op::Gemm, "cpu.packed_gemm_half", through_f32<prepare_gemm>},
+    {&op::FusedLinear, "cpu.packed_linear", prepare_linear, Strides::contiguous, true},
+    {&op::FusedLinear, "cpu.packed_linear_half", through_f32<prepare_linear>, Strides::contiguous,
+     true},
+    {&op::MatMul, "cpu.packed_mat_mul", prepare_mat_mul, Strides::contiguous, true},
+    {&op::MatMul, "cpu.packed_mat_mul_half", through_f32<prepare_mat_mul>, Strides::contiguous,
+     true},
+    {&op::Gemm, "cpu.packed_gemm", prepare_gemm, Strides::contiguous, true},
+    {&op::Gemm, "cpu.packed_gemm_half", through_f32<prepare_gemm>, Strides::contiguous, true},
 };
 
 }  // namespace tenon::cpu
