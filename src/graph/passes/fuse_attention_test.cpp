@@ -355,13 +355,13 @@ TEST(FuseAttention, LeavesMasksThatMayNotFit) {
   EXPECT_EQ(
       graph::count(after_passes(column, {"fuse_attention"}, inputs_with(randn({1, 1, kLength, 1}))),
                    op::Attention),
-      0U);
+      0);
   // A length that is not known to be the keys'.
   const graph::Graph other = capture_attention(f, {1, 1, 1, Dim::symbol("m")});
   EXPECT_EQ(
       graph::count(after_passes(other, {"fuse_attention"}, inputs_with(randn({1, 1, 1, kLength}))),
                    op::Attention),
-      0U);
+      0);
 }
 
 }  // namespace
