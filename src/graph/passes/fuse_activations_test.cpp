@@ -4,6 +4,7 @@
 #include "ops/math/catalog.h"
 #include "ops/nn/catalog.h"
 #include "ops/reduce/catalog.h"
+#include "ops/shape/catalog.h"
 
 namespace tenon::passes {
 
@@ -152,6 +153,15 @@ TEST(FuseSwish, KnowsItsSpellings) {
   expect_fused("fuse_swish", spellings);
 }
 
+TEST(FuseSwish, KnowsHardSwishWithoutItsDivision) {
+  manual_seed(9);
+  const graph::Graph before =
+      capture_rows([](const Tensor& x) { return op::Exp(x * op::Clip(x + 3, num(0), num(6))); }, 9);
+  const graph::Graph after = after_passes(before, {"fuse_swish"}, {randn({4, 9})});
+  only_node(after, op::HardSwish);
+  EXPECT_EQ(after.nodes().size(), 3U) << after.str();
+}
+
 TEST(FuseSwish, MakesHardSigmoidOfClip) {
   manual_seed(9);
   const graph::Graph before =
@@ -196,6 +206,13 @@ TEST(FuseSoftmax, KnowsItsSpellings) {
          return e / op::ReduceSum(e, Tensor::ints({0}));
        },
        &op::Softmax, "axis=0"},
+      {"sums without their axis",
+       [](const Tensor& x) {
+         const Tensor top = op::ReduceMax(x, last(), {{"keepdims", 0}});
+         const Tensor e = op::Exp(x - op::Unsqueeze(top, last()));
+         return e / op::Unsqueeze(op::ReduceSum(e, last(), {{"keepdims", 0}}), last());
+       },
+       &op::Softmax, "axis=-1"},
       {"by a reciprocal",
        [](const Tensor& x) {
          const Tensor e = op::Exp(x);

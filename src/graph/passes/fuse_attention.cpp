@@ -116,9 +116,8 @@ class Match {
     const Dims &q = q_->dims, &k = k_->dims, &v = v_->dims;
     for (const size_t i : {0, 1})
       if (!(q[i] == k[i]) || !(q[i] == v[i])) return false;
-    if (!(q[3] == k[3]) || !(k[2] == v[2]) || !(q_->own_heads == q[1]) ||
-        !(k_->own_heads == v_->own_heads))
-      return false;
+    // The products hold the sizes of heads and the lengths of K and V together.
+    if (!(q_->own_heads == q[1]) || !(k_->own_heads == v_->own_heads)) return false;
     if (!find_ends({q[0], q[1], q[2], v[3]}) || !pattern_.closed(ends_.heads)) return false;
     r_.at(softmax_);
     const auto mask = attention_mask(r_, scores_, {q[0], q[1], q[2], k[2]}, type_);
@@ -169,7 +168,7 @@ class Match {
     if (!q_->single || !k_->single || !v_->single) return;
     const auto dims = [&](const AttentionHeads& x) { return r_.type(x.single.value).dims; };
     const Dims q = dims(*q_), k = dims(*k_), v = dims(*v_);
-    if (!(q[0] == k[0]) || !(q[0] == v[0]) || !(q[2] == k[2]) || !(k[1] == v[1]) ||
+    if (!(q[0] == k[0]) || !(q[0] == v[0]) ||
         r_.type(ends_.product).dims != Dims{q[0], q[1], v[2]} || !pattern_.closed(ends_.product))
       return;
     r_.at(softmax_);

@@ -124,7 +124,7 @@ TEST(FuseAttention, KnowsSpellingsWithAMaskToAdd) {
     const graph::Graph before = capture_attention(s.f, {Dim::symbol("b"), 1, 1, Dim::symbol("s")});
     const graph::Graph after = after_passes(before, {"fuse_attention"}, inputs);
     EXPECT_EQ(only_node(after, op::Attention).attrs.str(), s.attrs);
-    EXPECT_EQ(count_of(after, op::Softmax), 0U);
+    EXPECT_EQ(graph::count(after, op::Softmax), 0);
     EXPECT_LE(after.nodes().size(), s.nodes) << after.str();
     const graph::Graph tidy = after_tidying(before, "fuse_attention", inputs);
     EXPECT_EQ(only_node(tidy, op::Attention).attrs.str(), s.attrs);
@@ -246,7 +246,7 @@ TEST(FuseAttention, ReadsPackedProjectionsInPlace) {
     for (const graph::Graph& after : {after_passes(before, {"fuse_attention"}, inputs),
                                       after_tidying(before, "fuse_attention", inputs)}) {
       EXPECT_EQ(only_node(after, op::Attention).attrs.str(), kFlat);
-      EXPECT_EQ(count_of(after, op::Transpose), 0U) << after.str();
+      EXPECT_EQ(graph::count(after, op::Transpose), 0) << after.str();
     }
   }
 }
@@ -353,15 +353,15 @@ TEST(FuseAttention, LeavesMasksThatMayNotFit) {
   // One column for all keys, which the operator would read as one key.
   const graph::Graph column = capture_attention(f, {1, 1, Dim::symbol("s"), 1});
   EXPECT_EQ(
-      count_of(after_passes(column, {"fuse_attention"}, inputs_with(randn({1, 1, kLength, 1}))),
-               op::Attention),
-      0U);
+      graph::count(after_passes(column, {"fuse_attention"}, inputs_with(randn({1, 1, kLength, 1}))),
+                   op::Attention),
+      0);
   // A length that is not known to be the keys'.
   const graph::Graph other = capture_attention(f, {1, 1, 1, Dim::symbol("m")});
   EXPECT_EQ(
-      count_of(after_passes(other, {"fuse_attention"}, inputs_with(randn({1, 1, 1, kLength}))),
-               op::Attention),
-      0U);
+      graph::count(after_passes(other, {"fuse_attention"}, inputs_with(randn({1, 1, 1, kLength}))),
+                   op::Attention),
+      0);
 }
 
 }  // namespace

@@ -125,6 +125,22 @@ TEST(FuseLayerNorm, NormalisesSeveralAxesOfSymbolicShapes) {
   EXPECT_EQ(only_node(after, op::LayerNormalization).attrs.str(), "axis=-2, epsilon=0.0625");
 }
 
+TEST(FuseLayerNorm, LooksPastAxesOfSizeOne) {
+  manual_seed(13);
+  const graph::Graph before = graph::capture(
+      [](const TensorList& x) {
+        const auto average = [](const Tensor& v) {
+          return op::ReduceMean(v, Tensor::ints({1, 3}));
+        };
+        const Tensor c = x[0] - average(x[0]);
+        return TensorList{c / op::Sqrt(average(c * c) + 0.0625) * x[1]};
+      },
+      {{"x", DType::f32, {Dim::symbol("n"), 3, 1, 4}}, {"scale", DType::f32, {3, 1, 4}}});
+  const graph::Graph after =
+      after_passes(before, {"fuse_layer_norm"}, {randn({2, 3, 1, 4}), randn({3, 1, 4})});
+  EXPECT_EQ(only_node(after, op::LayerNormalization).attrs.str(), "axis=-3, epsilon=0.0625");
+}
+
 TEST(FuseLayerNorm, DropsTheCastsOfHalfPrecision) {
   manual_seed(14);
   const Unary around = [](const Tensor& x) {
@@ -261,7 +277,7 @@ TEST(FuseSkipNorm, TakesTheSumAlong) {
       const graph::Graph before = capture_skip(read_sum, {Dim::symbol("n"), 3, kWidth}, rms);
       const graph::Graph after = after_passes(before, {"fuse_skip_norm"}, inputs, 4e-6);
       only_node(after, rms ? op::SkipSimplifiedLayerNormalization : op::SkipLayerNormalization);
-      EXPECT_EQ(count_of(after, op::Add), 0U) << after.str();
+      EXPECT_EQ(graph::count(after, op::Add), 0) << after.str();
     }
 }
 

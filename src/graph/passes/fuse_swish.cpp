@@ -96,6 +96,17 @@ ValueId times_gate(Rewriter& r, Pattern& pattern, ValueId x, ValueId gate, size_
   return kNoValue;
 }
 
+// x * gate, where the gate is 6 times HardSigmoid and the division has gone elsewhere (into the
+// weights that follow).
+bool fuse_undivided(Rewriter& r, Pattern& pattern, ValueId x, ValueId gate, double high) {
+  const ValueId y = times_gate(r, pattern, x, gate, 1, 1, 1e-6);
+  if (y == kNoValue || high == 1) return false;
+  r.at(r.producer(y));
+  const ValueId swish = r.add(op::HardSwish, {x});
+  r.replace(y, r.add(op::Mul, {swish, r.constant(Tensor::scalar(high, r.type(x).dtype))}));
+  return true;
+}
+
 bool fuse_sigmoid(Rewriter& r, NodeId n) {
   const ValueId gate = r.node(n).outputs[0];
   return each_variable(r, n, [&](ValueId x, const Polynomial& inner, Pattern& pattern) {
@@ -136,6 +147,7 @@ bool fuse_clip(Rewriter& r, NodeId n) {
     if (is_close(alpha, 1.0 / 6, tolerance) && is_close(beta, 0.5, tolerance)) {
       const ValueId y = times_gate(r, pattern, x, gate, 1, 1 / *high, tolerance);
       if (y != kNoValue) return give(r, y, op::HardSwish, x), true;
+      if (fuse_undivided(r, pattern, x, gate, *high)) return true;
     }
     const ValueId y = *high == 1 && pattern.closed(gate)
                           ? gate

@@ -44,7 +44,7 @@ class Search {
     axes_ = variance->axes;
     const ValueId base = squared(variance->of);
     if (base == kNoValue || !is_computed(r_, base)) return false;
-    const auto first = trailing_from(axes_, r_.type(base).dims.size());
+    const auto first = trailing_from(axes_, r_.type(base).dims);
     if (!first) return false;
     rows_.axis = *first;
     divided_ = base;

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "ops/math/catalog.h"
+#include "ops/shape/catalog.h"
 
 namespace tenon::passes {
 
@@ -60,35 +61,59 @@ const Node* only_user(const Rewriter& r, ValueId id, NodeId* at) {
   return &r.node(user);
 }
 
-std::optional<Reduced> reduced_by(const Rewriter& r, Pattern& pattern, ValueId id,
-                                  const OpDef& op) {
-  if (id == kNoValue || !r.made_by(id, op)) return std::nullopt;
-  const Node& node = *r.made_by(id, op);
-  const TensorType& type = r.type(node.inputs[0]);
-  if (!type.ranked || Call{op, node.attrs}.i("keepdims") == 0) return std::nullopt;
-  const auto rank = static_cast<int64_t>(type.dims.size());
-  Reduced found{node.inputs[0], {}};
-  const bool given = node.inputs.size() > 1 && node.inputs[1] != kNoValue;
-  if (given) {
-    const auto axes = r.ints(node.inputs[1]);
-    if (!axes) return std::nullopt;
-    for (int64_t axis : *axes) found.axes.push_back(axis < 0 ? axis + rank : axis);
-    std::ranges::sort(found.axes);
+namespace {
+
+std::optional<std::vector<int64_t>> reduced_axes(const Rewriter& r, const Node& node) {
+  const auto rank = static_cast<int64_t>(r.type(node.inputs[0]).dims.size());
+  std::vector<int64_t> axes;
+  if (node.inputs.size() > 1 && node.inputs[1] != kNoValue) {
+    const auto given = r.ints(node.inputs[1]);
+    if (!given) return std::nullopt;
+    for (int64_t axis : *given) axes.push_back(axis < 0 ? axis + rank : axis);
+    std::ranges::sort(axes);
   }
-  if (found.axes.empty()) {
-    if (Call{op, node.attrs}.i("noop_with_empty_axes") != 0) return std::nullopt;
-    found.axes.resize(static_cast<size_t>(rank));
-    std::iota(found.axes.begin(), found.axes.end(), 0);
+  if (axes.empty()) {
+    if (Call{*node.op, node.attrs}.i("noop_with_empty_axes") != 0) return std::nullopt;
+    axes.resize(static_cast<size_t>(rank));
+    std::iota(axes.begin(), axes.end(), 0);
   }
-  pattern.take(id, op);
-  return found;
+  return axes;
 }
 
-std::optional<size_t> trailing_from(std::span<const int64_t> axes, size_t rank) {
-  if (axes.empty() || axes.size() > rank) return std::nullopt;
-  const size_t first = rank - axes.size();
-  for (size_t i = 0; i < axes.size(); ++i)
-    if (axes[i] != static_cast<int64_t>(first + i)) return std::nullopt;
+}  // namespace
+
+std::optional<Reduced> reduced_by(const Rewriter& r, Pattern& pattern, ValueId id,
+                                  const OpDef& op) {
+  if (id == kNoValue) return std::nullopt;
+  // What puts the axes back.
+  const Node* restored = r.made_by(id, op::Reshape);
+  if (!restored) restored = r.made_by(id, op::Unsqueeze);
+  const ValueId reduced = restored ? restored->inputs[0] : id;
+  const Node* node = r.made_by(reduced, op);
+  if (!node || !r.type(node->inputs[0]).ranked) return std::nullopt;
+  const bool keeps = Call{op, node->attrs}.i("keepdims") != 0;
+  const auto axes = reduced_axes(r, *node);
+  if (!axes || keeps == (restored != nullptr)) return std::nullopt;
+  if (restored) {
+    Dims kept = r.type(node->inputs[0]).dims;
+    for (const int64_t axis : *axes) kept[static_cast<size_t>(axis)] = 1;
+    if (!r.type(id).ranked || r.type(id).dims != kept) return std::nullopt;
+    pattern.take(r.producer(id));
+  }
+  pattern.take(r.producer(reduced));
+  return Reduced{node->inputs[0], *axes};
+}
+
+std::optional<size_t> trailing_from(std::span<const int64_t> axes, const Dims& dims) {
+  const auto reduced = [&](size_t axis) {
+    return std::ranges::find(axes, static_cast<int64_t>(axis)) != axes.end();
+  };
+  std::optional<size_t> first;
+  for (size_t axis = 0; axis < dims.size(); ++axis) {
+    if (dims[axis] == Dim(1)) continue;
+    if (reduced(axis) && !first) first = axis;
+    if (!reduced(axis) && first) return std::nullopt;
+  }
   return first;
 }
 

@@ -47,15 +47,16 @@ graph::ValueId other_input(const graph::Node& node, graph::ValueId known);
 // The one node that reads the value, once; null where there are more, or it is an output.
 const graph::Node* only_user(const graph::Rewriter& r, graph::ValueId id, graph::NodeId* at);
 
-// A reduction that keeps the reduced axes, over constant axes of an operand of known rank.
+// A reduction over constant axes of an operand of known rank that keeps the reduced axes, or has
+// them put back by a Reshape or Unsqueeze.
 struct Reduced {
   graph::ValueId of = graph::kNoValue;
   std::vector<int64_t> axes;  // ascending, from 0
 };
 std::optional<Reduced> reduced_by(const graph::Rewriter& r, Pattern& pattern, graph::ValueId id,
                                   const OpDef& op);
-// The first of the axes where they are the last ones of `rank`; nothing otherwise.
-std::optional<size_t> trailing_from(std::span<const int64_t> axes, size_t rank);
+// The first of the axes where they are the last ones, axes of size 1 apart; nothing otherwise.
+std::optional<size_t> trailing_from(std::span<const int64_t> axes, const Dims& dims);
 
 // Whether both are of known rank, the same sizes (provably) and the same element type.
 bool same_type(const graph::Rewriter& r, graph::ValueId a, graph::ValueId b);
