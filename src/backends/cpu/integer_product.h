@@ -17,7 +17,7 @@ namespace tenon::cpu {
 struct Requantization {
   int32_t bias = 0;
   const int32_t* biases = nullptr;  // one a column, instead of `bias`
-  const float* scale = nullptr;  // one a column, or one for all
+  const float* scale = nullptr;     // one a column, or one for all
   bool one_scale = false;
   int32_t zero_point = 0;
   DType type = DType::u8;

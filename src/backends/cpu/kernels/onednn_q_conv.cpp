@@ -88,7 +88,9 @@ Prepared prepare(const PrepareContext& ctx) {
         dims_of(g.windows.strides), dilations, dims_of(g.windows.pads_begin),
         dims_of(g.windows.pads_end));
 
-    const auto scalar = [&](size_t i) { return *static_cast<const float*>(ctx.inputs[i].constant); };
+    const auto scalar = [&](size_t i) {
+      return *static_cast<const float*>(ctx.inputs[i].constant);
+    };
     const auto* w_scale = static_cast<const float*>(ctx.inputs[4].constant);
     const bool one = ctx.inputs[4].numel() == 1;
     std::vector<float> scales;
