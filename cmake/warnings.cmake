@@ -4,8 +4,10 @@
 add_library(tenon_flags INTERFACE)
 
 target_compile_options(tenon_flags INTERFACE
-  -Wall -Wextra -Wpedantic -Wvla -Wundef -Wextra-semi -Wnon-virtual-dtor -Woverloaded-virtual
-  -Wimplicit-fallthrough -Wdeprecated-copy -Wunused -Wformat=2
+  -Wall -Wextra -Wpedantic -Wvla -Wundef
+  $<$<COMPILE_LANGUAGE:CXX>:-Wextra-semi> $<$<COMPILE_LANGUAGE:CXX>:-Wnon-virtual-dtor>
+  $<$<COMPILE_LANGUAGE:CXX>:-Woverloaded-virtual>
+  -Wimplicit-fallthrough $<$<COMPILE_LANGUAGE:CXX>:-Wdeprecated-copy> -Wunused -Wformat=2
   # Designated initialisers leave out what keeps its default: that is their use here.
   -Wno-missing-field-initializers)
 
@@ -15,14 +17,14 @@ endif()
 
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   target_compile_options(tenon_flags INTERFACE
-    -Wshadow=local -Wsuggest-override -Wlogical-op -Wduplicated-cond
+    -Wshadow=local $<$<COMPILE_LANGUAGE:CXX>:-Wsuggest-override> -Wlogical-op -Wduplicated-cond
     # Flow-based guesses of GCC 12 that fire on correct standard-library code once it is inlined.
     -Wno-maybe-uninitialized -Wno-restrict -Wno-array-bounds -Wno-stringop-overflow -Wno-stringop-overread
     -Wno-stringop-truncation -Wno-dangling-pointer -Wno-free-nonheap-object -Wno-nonnull
     # Calls inside the library may be inlined although it is shared.
     -fno-semantic-interposition)
 else()
-  target_compile_options(tenon_flags INTERFACE -Wsuggest-override)
+  target_compile_options(tenon_flags INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wsuggest-override>)
 endif()
 
 target_compile_options(tenon_flags INTERFACE

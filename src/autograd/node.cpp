@@ -116,7 +116,8 @@ TensorList Node::backward(const Ref<Node>& self, const TensorList& grads, bool c
   }
   const TensorList results = op->expand.fn(ExpandContext(*op, attrs, leaves, output_types.size()));
   TensorList ends, seeds;
-  for (size_t i = 0; i < results.size(); ++i) {
+  // An expansion may return more outputs than were asked for.
+  for (size_t i = 0; i < std::min(results.size(), grads.size()); ++i) {
     if (!grads[i].defined() || !results[i].requires_grad()) continue;
     ends.push_back(results[i]);
     seeds.push_back(grads[i]);

@@ -6,6 +6,7 @@
 #include "base/cancellation.h"
 #include "base/terminal.h"
 #include "cli/catalog.h"
+#include "cli/model_session.h"
 #include "cli/overrides.h"
 #include "cli/verb.h"
 #include "train/run.h"
@@ -28,6 +29,7 @@ struct Options {
 
 int evaluate(Options& options, const Globals& globals) {
   options.eval.options.set = parse_overrides(options.overrides);
+  options.eval.run_graph = engine_predictor;
   const InterruptHandler handler;
   const train::Evaluation result = train::evaluate_file(options.eval);
   TENON_CHECK(result.accuracy || options.min_accuracy == 0, usage,

@@ -4,13 +4,16 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "base/file.h"
 #include "base/table.h"
 #include "base/text.h"
 #include "cli/catalog.h"
 #include "cli/model_inputs.h"
+#include "cli/model_session.h"
 #include "cli/verb.h"
 #include "formats/onnx/import.h"
 #include "formats/safetensors.h"
+#include "graph/drawing.h"
 #include "tensor/npy.h"
 
 namespace tenon::cli {
@@ -20,12 +23,16 @@ namespace {
 constexpr std::string_view kExamples =
     "  tenon inspect model.onnx --dim batch=8\n"
     "  tenon inspect checkpoint.safetensors --json\n"
-    "  tenon inspect model.onnx --graph\n";
+    "  tenon inspect model.onnx --graph\n"
+    "  tenon inspect model.onnx --graph model.svg\n"
+    "  tenon inspect model.onnx --memory --dim batch=8\n";
 
 struct Options {
   std::string path;
   std::vector<std::string> sizes;
-  bool graph = false;
+  std::string drawing;  // path
+  bool graph = false, memory = false;
+  SessionFlags session;
 };
 
 Json ports(const graph::Graph& graph, const std::vector<graph::ValueId>& ids) {
@@ -68,8 +75,52 @@ Work count_flops(const graph::Graph& graph, const Dim::Bindings& given) {
   }
 }
 
+// What the engine takes to run the model, beside what it must take.
+int inspect_memory(const Options& options, const Globals& globals) {
+  const engine::Session session = load_session(options.path, session_options(options.session));
+  const TensorList inputs = random_inputs(session.graph(), parse_sizes(options.sizes), 1);
+  const engine::MemoryInfo memory = session.memory(inputs);
+  const double ratio = memory.live_bytes > 0 ? static_cast<double>(memory.arena_bytes) /
+                                                   static_cast<double>(memory.live_bytes)
+                                             : 1;
+  if (globals.json) {
+    print_json({{"file", options.path},
+                {"batch", batch_of(inputs)},
+                {"arena_bytes", memory.arena_bytes},
+                {"live_bytes", memory.live_bytes},
+                {"ratio", ratio},
+                {"constant_bytes", memory.constant_bytes},
+                {"packed_bytes", memory.packed_bytes}});
+    return 0;
+  }
+  const auto bytes = [](int64_t count) { return text::human_bytes(static_cast<uint64_t>(count)); };
+  std::vector<std::string> shapes;
+  for (const Tensor& input : inputs) shapes.push_back(input.shape().str());
+  Table table({"", "planned", "at least"});
+  for (const size_t column : {1, 2}) table.align(column, terminal::Align::right);
+  table.row({"values of one run", bytes(memory.arena_bytes), bytes(memory.live_bytes)});
+  table.row({"weights", bytes(memory.constant_bytes), ""});
+  table.row({"weights as kernels want them", bytes(memory.packed_bytes), ""});
+  std::printf("%s\nwith inputs %s: %.2f times the largest set of values that live at once\n",
+              table.str().c_str(), text::join(shapes, ", ").c_str(), ratio);
+  return 0;
+}
+
 int inspect_onnx(const Options& options, const Globals& globals) {
+  if (options.memory) return inspect_memory(options, globals);
   const graph::Graph graph = formats::import_onnx(options.path);
+  if (!options.drawing.empty()) {
+    write_file(options.drawing, graph::draw_svg(graph));
+    if (globals.json)
+      print_json({{"file", options.path},
+                  {"format", "onnx"},
+                  {"name", graph.name},
+                  {"drawing", options.drawing}});
+    else
+      std::printf("%s: %s\n", options.drawing.c_str(),
+                  text::plural(graph.nodes().size(), "node").c_str());
+    return 0;
+  }
   if (options.graph) {
     if (globals.json) {
       print_json({{"file", options.path},
@@ -165,12 +216,25 @@ int inspect_npy(const Options& options, const Globals& globals) {
 
 Run define(CLI::App& app, const Globals& globals) {
   auto options = std::make_shared<Options>();
-  app.add_option("file", options->path, "A .onnx, .safetensors or .npy file")->required();
+  app.add_option("file", options->path, "A .onnx, .safetensors or .npy file");
   app.add_option(
       "--dim", options->sizes,
       "NAME=SIZE of a symbolic axis, for the operation counts (else 1, or what the model needs)");
-  app.add_flag("--graph", options->graph, "Print the graph as text");
-  return [options, &globals] {
+  const CLI::Option* graph = app.add_option("--graph", options->drawing,
+                                            "Print the graph as text, or draw it to this .svg file")
+                                 ->expected(0, 1);
+  app.add_flag("--memory", options->memory,
+               "What the engine plans to take, beside the least that any plan can");
+  add_session_flags(app, options->session);
+  return [options, graph, &globals] {
+    options->graph = graph->count() > 0;
+    // In `--graph model.onnx` the parser cannot tell that the file is not what to write.
+    if (options->path.empty() && !options->drawing.ends_with(".svg"))
+      options->path.swap(options->drawing);
+    TENON_CHECK(!options->path.empty(), usage,
+                "inspect: file is required; see `tenon inspect --help`");
+    TENON_CHECK(options->drawing.empty() || options->drawing.ends_with(".svg"), usage,
+                "--graph {}: drawings are SVG; give a name that ends in .svg", options->drawing);
     if (options->path.ends_with(".safetensors")) return inspect_safetensors(*options, globals);
     if (options->path.ends_with(".npy")) return inspect_npy(*options, globals);
     return inspect_onnx(*options, globals);

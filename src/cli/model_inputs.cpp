@@ -49,7 +49,8 @@ TensorList read_inputs(const graph::Graph& graph, const std::vector<std::string>
   return inputs;
 }
 
-TensorList random_inputs(const graph::Graph& graph, const Dim::Bindings& sizes, uint64_t seed) {
+TensorList random_inputs(const graph::Graph& graph, const Dim::Bindings& sizes, uint64_t seed,
+                         int64_t unnamed_batch) {
   manual_seed(seed);
   TensorList inputs;
   for (graph::ValueId id : graph.inputs) {
@@ -60,7 +61,7 @@ TensorList random_inputs(const graph::Graph& graph, const Dim::Bindings& sizes, 
     for (const Dim& dim : value.type.dims) {
       Dim::Bindings bound = sizes;
       for (const std::string& symbol : dim.symbols()) bound.emplace(symbol, 1);
-      shape.push_back(dim.eval(bound).value_or(1));
+      shape.push_back(dim.eval(bound).value_or(shape.empty() ? unnamed_batch : 1));
     }
     Tensor input = Tensor::empty(shape, value.type.dtype);
     TENON_CHECK(value.type.dtype != DType::string, usage, "input {} holds strings; give --input",
@@ -69,6 +70,48 @@ TensorList random_inputs(const graph::Graph& graph, const Dim::Bindings& sizes, 
     inputs.push_back(std::move(input));
   }
   return inputs;
+}
+
+TensorList random_batch(const graph::Graph& graph, Dim::Bindings sizes, int64_t batch,
+                        uint64_t seed) {
+  TENON_CHECK(!graph.inputs.empty() && graph.value(graph.inputs[0]).type.ranked &&
+                  !graph.value(graph.inputs[0]).type.dims.empty(),
+              usage, "--batch {}: the model's first input has no first axis; leave --batch out",
+              batch);
+  const graph::Value& first = graph.value(graph.inputs[0]);
+  const Dim& axis = first.type.dims[0];
+  TENON_CHECK(
+      !axis.is_const() || axis.value() == batch, usage,
+      "--batch {}: input {} is {}, fixed at {}; leave --batch out, or export the model with a "
+      "dynamic first axis",
+      batch, first.name, first.type.str(), axis.value());
+  const std::vector<std::string> symbols = axis.symbols();
+  if (symbols.size() == 1 && axis == Dim::symbol(symbols[0])) {
+    const auto [at, is_new] = sizes.emplace(symbols[0], batch);
+    TENON_CHECK(is_new || at->second == batch, usage,
+                "--batch {}: --dim says {}={}, which is the same axis; give one of them", batch,
+                symbols[0], at->second);
+  }
+  TensorList inputs = random_inputs(graph, sizes, seed, batch);
+  TENON_CHECK(batch_of(inputs) == batch, usage,
+              "--batch {}: the first axis of input {} is {}; give its sizes with --dim", batch,
+              first.name, axis.str());
+  return inputs;
+}
+
+int64_t batch_of(const TensorList& inputs) {
+  return inputs.empty() || is_container(inputs[0].dtype()) || inputs[0].rank() == 0
+             ? 1
+             : inputs[0].size(0);
+}
+
+TensorList given_inputs(const graph::Graph& graph, const std::vector<std::string>& files,
+                        std::optional<uint64_t> seed, const std::vector<std::string>& sizes) {
+  TENON_CHECK(!seed || files.empty(), usage, "--random and --input exclude each other; give one");
+  TENON_CHECK(sizes.empty() || files.empty(), usage,
+              "--dim is for random inputs, and --input gives sizes of its own; give one of them");
+  return files.empty() ? random_inputs(graph, parse_sizes(sizes), seed.value_or(1))
+                       : read_inputs(graph, files);
 }
 
 Dim::Bindings parse_sizes(const std::vector<std::string>& pairs) {

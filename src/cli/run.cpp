@@ -10,10 +10,9 @@
 #include "cli/catalog.h"
 #include "cli/model_inputs.h"
 #include "cli/model_outputs.h"
+#include "cli/model_session.h"
 #include "cli/verb.h"
-#include "formats/onnx/import.h"
 #include "graph/interpreter.h"
-#include "graph/widen.h"
 #include "runtime/dispatch.h"
 
 namespace tenon::cli {
@@ -22,14 +21,16 @@ namespace {
 
 constexpr std::string_view kExamples =
     "  tenon run model.onnx --input images=x.npy --output-dir out/\n"
-    "  tenon run model.onnx --random 1 --dim batch=8 --json\n";
+    "  tenon run model.onnx --random 1 --dim batch=8 --json\n"
+    "  tenon run model.onnx --random 1 --interpret --explain\n";
 
 struct Options {
   std::string model, output_dir;
   std::vector<std::string> inputs, sizes;
   std::optional<uint64_t> random;
   int runs = 1;
-  bool keep_halves = false;
+  bool keep_halves = false, interpret = false;
+  SessionFlags session;
 };
 
 std::string file_stem(std::string name) {
@@ -39,8 +40,7 @@ std::string file_stem(std::string name) {
 }
 
 int run_model(const Options& options, const Globals& globals) {
-  graph::Graph graph = formats::import_onnx(options.model);
-  if (!options.keep_halves) graph = graph::widen_halves(graph);
+  const graph::Graph graph = load_graph(options.model, options.keep_halves);
   TENON_CHECK(!options.random || options.inputs.empty(), usage,
               "--random and --input exclude each other; give one");
   const TensorList inputs = options.random
@@ -48,11 +48,16 @@ int run_model(const Options& options, const Globals& globals) {
                                 : read_inputs(graph, options.inputs);
   const NoGrad no_grad;
   const graph::Interpreter interpreter(graph);
+  std::optional<engine::Session> session;
+  if (!options.interpret) {
+    session.emplace(graph, session_options(options.session));
+    session->prepare(inputs);
+  }
   TensorList outputs;
   std::vector<double> times;
   for (int i = 0; i < options.runs; ++i) {
     const int64_t begin = trace::now_ns();
-    outputs = interpreter.run(inputs);
+    outputs = session ? session->run(inputs) : interpreter.run(inputs);
     times.push_back(static_cast<double>(trace::now_ns() - begin) * 1e-6);
   }
   std::nth_element(times.begin(), times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2),
@@ -106,6 +111,9 @@ Run define(CLI::App& app, const Globals& globals) {
   app.add_option("--dim", options->sizes, "NAME=SIZE of a symbolic axis for --random (else 1)");
   app.add_option("--runs", options->runs, "Run so many times and report the median time")
       ->check(CLI::PositiveNumber);
+  app.add_flag("--interpret", options->interpret,
+               "Run node by node, without optimising or planning anything");
+  add_session_flags(app, options->session);
   app.add_flag("--keep-halves", options->keep_halves,
                "Round to f16 after every operator as the file says, not only at the end");
   return [options, &globals] { return run_model(*options, globals); };

@@ -78,7 +78,7 @@ void expect_pixels(std::string_view file, std::string_view format) {
 // A little-endian number of `bytes` bytes.
 std::string number(uint32_t value, int bytes) {
   std::string text;
-  for (int i = 0; i < bytes; ++i) text += static_cast<char>(value >> 8 * i & 255);
+  for (int i = 0; i < bytes; ++i) text += i < 4 ? static_cast<char>(value >> 8 * i & 255) : '\0';
   return text;
 }
 

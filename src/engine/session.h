@@ -14,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/cancellation.h"
 #include "graph/pass.h"
 #include "tensor/tensor.h"
 
@@ -76,11 +77,13 @@ class Session {
   std::span<const graph::PassResult> passes() const;
 
   // One tensor an input, in order; any strides. Fails (usage) naming what was expected and given.
-  // May be called from several threads at once.
-  TensorList run(const TensorList& given) const;
+  // May be called from several threads at once. Cancelled from another thread it ends between two
+  // steps (error of kind cancelled).
+  TensorList run(const TensorList& given, const Cancellation* cancellation = nullptr) const;
   // Into contiguous tensors of the right type and shape, one an output; an undefined one is
   // allocated and put there.
-  void run_into(const TensorList& given, TensorList& results) const;
+  void run_into(const TensorList& given, TensorList& results,
+                const Cancellation* cancellation = nullptr) const;
 
   // Makes the plan for these inputs' shapes if there is none yet.
   void prepare(const TensorList& like) const;

@@ -83,14 +83,15 @@ NodeId Graph::add_node(const OpDef& op, const Attrs& attrs, std::vector<ValueId>
 void Graph::rename(ValueId id, const std::string& value_name) {
   Value& value = this->value(id);
   if (value.name == value_name) return;
-  if (const ValueId holder = find_value(value_name); holder != kNoValue) {
+  std::string own = value_name;  // which may be the name of the one that gives it up
+  if (const ValueId holder = find_value(own); holder != kNoValue) {
     Value& other = this->value(holder);
-    other.name = unique_name(value_name);
+    other.name = unique_name(own);
     names_[other.name] = holder;
   }
   names_.erase(value.name);
-  value.name = value_name;
-  names_[value_name] = id;
+  names_[own] = id;
+  value.name = std::move(own);
 }
 
 std::vector<TensorType> Graph::infer(std::span<const TensorType> given) const {

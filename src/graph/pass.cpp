@@ -35,24 +35,29 @@ std::vector<PassResult> run_passes(Graph& graph, const PassOptions& options) {
     if (named && !holds(options.without, pass->name) && (pass->portable || !options.portable))
       results.push_back({pass});
   }
+  const auto run = [&](PassResult& result) {
+    const trace::Span span("pass", result.pass->name);
+    const int64_t begin = trace::now_ns();
+    Rewriter rewriter(graph, result.pass->name);
+    with_context([&] { return fmt::format("in the pass {}", result.pass->name); },
+                 [&] {
+                   result.pass->run(rewriter);
+                   rewriter.finish();
+                   if (options.verify) graph.verify();
+                 });
+    result.seconds += static_cast<double>(trace::now_ns() - begin) * 1e-9;
+    result.changes += rewriter.changes();
+    if (options.after && rewriter.changes() > 0) options.after(*result.pass, graph);
+    return rewriter.changes();
+  };
   for (int round = 0, changed = 1; round < kMaxRounds && changed > 0; ++round) {
     changed = 0;
-    for (PassResult& result : results) {
-      const trace::Span span("pass", result.pass->name);
-      const int64_t begin = trace::now_ns();
-      Rewriter rewriter(graph, result.pass->name);
-      with_context([&] { return fmt::format("in the pass {}", result.pass->name); },
-                   [&] {
-                     result.pass->run(rewriter);
-                     rewriter.finish();
-                     if (options.verify) graph.verify();
-                   });
-      result.seconds += static_cast<double>(trace::now_ns() - begin) * 1e-9;
-      result.changes += rewriter.changes();
-      changed += rewriter.changes();
-      if (options.after && rewriter.changes() > 0) options.after(*result.pass, graph);
-    }
+    for (PassResult& result : results)
+      if (result.pass->portable) changed += run(result);
   }
+  // What Tenon's own operators took in, no other pass can see any more.
+  for (PassResult& result : results)
+    if (!result.pass->portable) run(result);
   return results;
 }
 

@@ -7,7 +7,8 @@
 //       r.replace(r.node(n).outputs[0], r.node(n).inputs[0]);
 //     }
 //   }
-//   constinit const Pass drop_identity{"drop_identity", "Identity gives way to what it copies.", run};
+//   constinit const Pass drop_identity{"drop_identity", "Identity gives way to what it copies.",
+//   run};
 #pragma once
 
 #include <functional>
@@ -45,7 +46,8 @@ struct PassResult {
   double seconds = 0;  // all rounds together
 };
 
-// Runs the pipeline in list order, again until nothing changes any more (at most kMaxRounds times).
+// Runs the portable passes in list order, again until nothing changes any more (at most kMaxRounds
+// times); then the others, once.
 inline constexpr int kMaxRounds = 4;
 std::vector<PassResult> run_passes(Graph& graph, const PassOptions& options = {});
 

@@ -13,7 +13,11 @@ constexpr int64_t kMaxInts = 4096;
 }  // namespace
 
 Rewriter::Rewriter(Graph& graph, std::string_view pass)
-    : graph_(graph), pass_(pass), users_(graph.values().size()), alive_(graph.nodes().size(), true) {
+    : graph_(graph),
+      pass_(pass),
+      first_added_(static_cast<NodeId>(graph.nodes().size())),
+      users_(graph.values().size()),
+      alive_(graph.nodes().size(), true) {
   for (size_t n = 0; n < graph.nodes().size(); ++n) {
     place_.push_back(static_cast<NodeId>(n));
     link(static_cast<NodeId>(n));
@@ -158,6 +162,7 @@ void Rewriter::replace(ValueId old, ValueId by) {
       changed = true;
     }
   }
+  if (producer(by) >= first_added_ && !is_output(by)) graph_.rename(by, graph_.value(old).name);
   const NodeId maker = producer(old);
   if (maker >= 0 && alive(maker) && !needed(maker)) drop(maker);
   TensorType& type = graph_.value(by).type;
@@ -173,11 +178,40 @@ void Rewriter::replace(ValueId old, ValueId by) {
   changes_ += changed ? 1 : 0;
 }
 
+bool Rewriter::refine(ValueId id, const TensorType& known) {
+  TensorType& type = graph_.value(id).type;
+  if (type.constant.defined() || is_container(type.dtype) || !known.ranked) return false;
+  bool news = false;
+  const auto learn = [&](std::vector<Dim>& have, const std::vector<Dim>& from) {
+    if (have.size() != from.size()) return;
+    for (size_t i = 0; i < have.size(); ++i) {
+      if (!have[i].is_unknown() || from[i].is_unknown()) continue;
+      have[i] = from[i];
+      news = true;
+    }
+  };
+  if (!type.ranked) {
+    type.ranked = true;
+    type.dims = known.dims;
+    news = true;
+  }
+  learn(type.dims, known.dims);
+  if (known.values && !type.values) {
+    type.values = known.values;
+    news = true;
+  } else if (known.values) {
+    learn(*type.values, *known.values);
+  }
+  changes_ += news ? 1 : 0;
+  return news;
+}
+
 void Rewriter::finish() {
   std::vector<NodeId> wanted = nodes();
   std::ranges::stable_sort(wanted, {}, [&](NodeId id) { return place_[static_cast<size_t>(id)]; });
   std::vector<NodeId> order;
-  std::vector<uint8_t> state(graph_.nodes().size(), 0);  // 1: its inputs are being placed, 2: placed
+  std::vector<uint8_t> state(graph_.nodes().size(),
+                             0);  // 1: its inputs are being placed, 2: placed
   std::vector<NodeId> stack;
   for (NodeId root : wanted) {
     stack.push_back(root);
@@ -190,8 +224,8 @@ void Rewriter::finish() {
         for (size_t i = inputs.size(); i-- > 0;) {
           const NodeId maker = producer(inputs[i]);
           if (maker < 0 || state[static_cast<size_t>(maker)] == 2) continue;
-          TENON_BUG_IF(state[static_cast<size_t>(maker)] == 1, "{}: node {} depends on itself", pass_,
-                       node(maker).name);
+          TENON_BUG_IF(state[static_cast<size_t>(maker)] == 1, "{}: node {} depends on itself",
+                       pass_, node(maker).name);
           stack.push_back(maker);
         }
       } else {

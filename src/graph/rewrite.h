@@ -1,5 +1,6 @@
-// Changing a graph: a pass looks for patterns, adds nodes that compute the same in a better way, and
-// replaces values. What nobody reads any more disappears; the order of nodes is restored at the end.
+// Changing a graph: a pass looks for patterns, adds nodes that compute the same in a better way,
+// and replaces values. What nobody reads any more disappears; the order of nodes is restored at the
+// end.
 #pragma once
 
 #include <optional>
@@ -29,8 +30,8 @@ class Rewriter {
   // The concrete shape, where it is fully known.
   std::optional<Shape> shape(ValueId id) const;
   NodeId producer(ValueId id) const;  // -1: an input, a constant or absent
-  // The maker of the value where that is an `op` and the value its first output; else null. Pointers
-  // to nodes and types are good until the next add().
+  // The maker of the value where that is an `op` and the value its first output; else null.
+  // Pointers to nodes and types are good until the next add().
   const Node* made_by(ValueId id, const OpDef& op) const;
   // Nodes that read the value (one that reads it twice stands there twice), oldest first.
   std::span<const NodeId> users(ValueId id) const;
@@ -52,25 +53,30 @@ class Rewriter {
                                size_t output_count);
   ValueId constant(Tensor contents, std::string name = {});
   // All readers of `old`, and the graph's outputs, get `by`, which must be of the same type. Facts
-  // about the shape that only `old` knew are kept.
+  // about the shape that only `old` knew are kept; so is its name, where `by` is computed anew: values
+  // of one name mean the same before and after.
   void replace(ValueId old, ValueId by);
-  // Counts replace().
+  // Says what else is known of a value: a rank, sizes or elements that its type leaves open. True where
+  // that is news.
+  bool refine(ValueId id, const TensorType& known);
+  // Counts replace(), and refine() that brought news.
   int changes() const { return changes_; }
   // Orders the nodes and drops what is unused. Ids are void after it.
   void finish();
 
  private:
-  void link(NodeId id);    // tells its inputs of a new reader
-  void drop(NodeId id);    // and those that are read by nobody else
+  void link(NodeId id);  // tells its inputs of a new reader
+  void drop(NodeId id);  // and those that are read by nobody else
   bool needed(NodeId id) const;
 
   Graph& graph_;
   std::string_view pass_;
   NodeId at_ = -1;
+  NodeId first_added_;
   int changes_ = 0;
   std::vector<std::vector<NodeId>> users_;  // by value
   std::vector<bool> alive_;                 // by node
-  std::vector<NodeId> place_;               // by node: the old node it stands for, for a stable order
+  std::vector<NodeId> place_;  // by node: the old node it stands for, for a stable order
 };
 
 }  // namespace tenon::graph

@@ -105,7 +105,8 @@ const PreparedCall* lookup(const OpDef& op, Inputs inputs, const Attrs& attrs, s
   }
   // Preparing may run operators (expansions never do, views may copy), which reuse `signature`.
   const Signature key = cacheable ? signature : Signature();
-  std::unique_ptr<PreparedCall> call = prepare_call(op, inputs, attrs, output_count, {state.backend});
+  std::unique_ptr<PreparedCall> call =
+      prepare_call(op, inputs, attrs, output_count, {state.backend});
   if (cacheable) return cache.insert(key, std::move(call));
   own = std::move(call);
   return own.get();
@@ -176,12 +177,13 @@ Tensor allocate(const TensorSpec& spec) {
   return Tensor::empty_strided(spec.shape, spec.strides, spec.dtype);
 }
 
-void run_expansion(const PreparedCall& call, Inputs inputs, std::span<Tensor> outputs) {
+// Takes the attributes by value: the operators it calls may push the prepared call out of the
+// cache.
+void run_expansion(const OpDef& op, Attrs attrs, Inputs inputs, std::span<Tensor> outputs) {
   const NoGrad no_grad;
   TensorList list;
   for (const Tensor* input : inputs) list.push_back(input->defined() ? input->detach() : Tensor());
-  TensorList results =
-      call.op->expand.fn(ExpandContext(*call.op, call.attrs, list, outputs.size()));
+  TensorList results = op.expand.fn(ExpandContext(op, attrs, list, outputs.size()));
   for (size_t i = 0; i < outputs.size(); ++i) outputs[i] = std::move(results[i]);
 }
 
@@ -201,7 +203,7 @@ void compute(const OpDef& op, Inputs inputs, const Attrs& attrs, std::span<Tenso
       outputs[0] = op.view(inputs, attrs, call->outputs[0].shape);
       break;
     case PreparedCall::How::expansion:
-      run_expansion(*call, inputs, outputs);
+      run_expansion(op, attrs, inputs, outputs);
       counters.expansion.fetch_add(1, std::memory_order_relaxed);
       break;
   }

@@ -106,6 +106,9 @@ struct KernelEntry {
   std::string_view name;  // "cpu.softmax", as printed by --explain
   PrepareFn prepare = nullptr;
   Strides strides = Strides::contiguous;
+  // Another way to compute what an entry before it computes: a plan times it against that one. The
+  // order of entries still says which to take where nobody measures.
+  bool variant = false;
 };
 
 // One file's kernels, best first among those of one operator.

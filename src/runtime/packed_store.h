@@ -1,5 +1,5 @@
-// What kernels make of constant inputs (weights in a blocked layout, in another type): made once, kept
-// as long as the store, shared by all plans of a session and by all threads.
+// What kernels make of constant inputs (weights in a blocked layout, in another type): made once,
+// kept as long as the store, shared by all plans of a session and by all threads.
 #pragma once
 
 #include <cstdint>

@@ -83,6 +83,7 @@ bool try_kernels(PreparedCall& call, const std::vector<const KernelEntry*>& entr
       if (dense.empty()) {
         dense.assign(inputs.begin(), inputs.end());
         for (TensorSpec& spec : dense) {
+          if (!spec.contiguous) spec.constant = nullptr;  // the kernel will see a copy
           spec.strides = spec.shape.row_major_strides();
           spec.contiguous = true;
         }
@@ -90,8 +91,8 @@ bool try_kernels(PreparedCall& call, const std::vector<const KernelEntry*>& entr
       seen = dense;
     }
     std::vector<TensorSpec> outputs = call.outputs;
-    Prepared prepared = entry->prepare(
-        PrepareContext{{*call.op, call.attrs}, seen, outputs, options.packed});
+    Prepared prepared =
+        entry->prepare(PrepareContext{{*call.op, call.attrs}, seen, outputs, options.packed});
     if (auto* refusal = std::get_if<Refusal>(&prepared)) {
       refusals.push_back(fmt::format("{}: {}", entry->name, refusal->why));
       continue;
@@ -211,6 +212,7 @@ std::vector<std::string_view> accepting_kernels(const OpDef& op,
   if (!is_fast(options.backend) || try_view(*call, inputs, options)) return names;
   const std::vector<TensorSpec> outputs = call->outputs;
   for (const KernelEntry* entry : find(cpu_index(), op)) {
+    if (!names.empty() && !entry->variant) continue;
     std::vector<std::string> refusals;
     const std::vector<const KernelEntry*> one{entry};
     call->outputs = outputs;

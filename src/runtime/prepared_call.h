@@ -15,8 +15,8 @@ struct PrepareOptions {
   Backend backend = Backend::automatic;
   // Where kernels keep what they make of constant inputs; null: they keep nothing.
   PackedStore* packed = nullptr;
-  // Inputs whose contents never change, by position; those past its end may. Their tensors hold data;
-  // the others' need only show type, shape and strides.
+  // Inputs whose contents never change, by position; those past its end may. Their tensors hold
+  // data; the others' need only show type, shape and strides.
   std::vector<bool> constant = {};
   // Only this kernel (a name of --explain), where it accepts.
   std::string_view kernel = {};
@@ -42,8 +42,8 @@ std::unique_ptr<PreparedCall> prepare_call(const OpDef& op, std::span<const Tens
                                            const Attrs& attrs, size_t output_count,
                                            const PrepareOptions& options);
 
-// Names of all kernels that accept the call, best first, each kind once; empty for views and where
-// only an expansion runs it.
+// The kernels worth timing for a call: the first that accepts, and the variants that do. Empty for
+// views and where the cpu backend has none.
 std::vector<std::string_view> accepting_kernels(const OpDef& op,
                                                 std::span<const Tensor* const> inputs,
                                                 const Attrs& attrs, size_t output_count,

@@ -58,7 +58,7 @@ class SystemMemory final : public MemorySource {
 }  // namespace
 
 MemorySource& system_memory() {
-  static SystemMemory source;
+  static SystemMemory& source = *new SystemMemory;  // never destroyed, as the devices that use it
   return source;
 }
 

@@ -7,36 +7,24 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "data/image.h"
+#include "profile/html.h"
 #include "train/report_charts.h"
 
 namespace tenon::train {
 
+using profile::escape_html;
+
 namespace {
 
+// What only this page has.
 constexpr std::string_view kStyle = R"(
-:root{color-scheme:light dark;--bg:#fbfaf7;--card:#fff;--ink:#22252b;--soft:#6a6f7a;--line:#e3e1da;--a:#2563a8;--b:#c2571a;--hit:37,99,168;--miss:200,70,30;--good:#1d7a46;--bad:#b8321f}
-@media(prefers-color-scheme:dark){:root{--bg:#16181c;--card:#1f2227;--ink:#e6e6e3;--soft:#9aa0ab;--line:#343840;--a:#6aa9ea;--b:#f0935a;--hit:80,140,210;--miss:225,100,60;--good:#5fc48b;--bad:#f0826f}}
-*{box-sizing:border-box}body{margin:0;background:var(--bg);color:var(--ink);font:15px/1.5 system-ui,'Segoe UI','DejaVu Sans',sans-serif}
-main{max-width:1120px;margin:0 auto;padding:32px 20px 64px}h1{font-size:28px;margin:0}h2{font-size:18px;margin:40px 0 12px}
-.sub{color:var(--soft);margin:2px 0 24px}.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:12px}
-.tile,.card{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:14px 16px}.tile b{display:block;font-size:24px;font-weight:600}.tile span{color:var(--soft);font-size:13px}
-.charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(420px,1fr));gap:16px}.chart{width:100%;height:auto;display:block}
-.chart text{fill:var(--ink);font-size:12px}.chart .heading{font-size:14px;font-weight:600}.chart .tick,.chart .label{fill:var(--soft)}.grid{stroke:var(--line)}
-.series polyline{fill:none;stroke:currentColor;stroke-width:2}.series circle{fill:currentColor}.s0{color:var(--a)}.s1{color:var(--b)}
-.scroll{overflow-x:auto}.confusion{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:13px}.confusion th{font-weight:500;text-align:right;padding:4px 8px;white-space:nowrap}
+:root{--hit:37,99,168;--miss:200,70,30}@media(prefers-color-scheme:dark){:root{--hit:80,140,210;--miss:225,100,60}}
+.confusion{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:13px}.confusion th{font-weight:500;text-align:right;padding:4px 8px;white-space:nowrap}
 .confusion thead th{vertical-align:bottom;text-align:center;padding:4px 2px}.confusion thead span{writing-mode:vertical-rl;transform:rotate(180deg)}.confusion thead .corner{color:var(--soft);text-align:right;padding:4px 8px}
 .confusion td{text-align:center;min-width:46px;height:32px;border:1px solid var(--line)}.hit{background:rgba(var(--hit),calc(var(--share)*.65))}.miss{background:rgba(var(--miss),calc(var(--share)*.9))}.recall{color:var(--soft);padding:0 8px}
 .items{display:grid;grid-template-columns:repeat(auto-fill,minmax(104px,1fr));gap:12px}.items figure{margin:0;background:var(--card);border:1px solid var(--line);border-radius:8px;padding:8px;font-size:12px;line-height:1.35}
-.items img{width:100%;image-rendering:pixelated;border-radius:4px;display:block;margin-bottom:6px;background:#000}.good{color:var(--good)}.bad{color:var(--bad)}.soft{color:var(--soft)}
-.facts{border-collapse:collapse;width:100%}.facts td{padding:5px 8px;border-bottom:1px solid var(--line);vertical-align:top}.facts td:first-child{color:var(--soft);white-space:nowrap;width:1%}
-.epochs{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}.epochs th,.epochs td{padding:5px 8px;border-bottom:1px solid var(--line);text-align:right}.epochs th{color:var(--soft);font-weight:500}
-pre{margin:0;overflow-x:auto;font:13px/1.5 ui-monospace,'DejaVu Sans Mono',monospace}details summary{cursor:pointer;font-weight:600}
+.items img{width:100%;image-rendering:pixelated;border-radius:4px;display:block;margin-bottom:6px;background:#000}
 )";
-
-std::string tile(std::string_view value, std::string_view what) {
-  return fmt::format("<div class=\"tile\"><b>{}</b><span>{}</span></div>", escape_html(value),
-                     escape_html(what));
-}
 
 // The lines of `name` in training and validation; empty where neither was measured.
 std::string curve(const History& history, const std::string& name, bool percent) {
@@ -57,7 +45,7 @@ std::string curve(const History& history, const std::string& name, bool percent)
 std::string epoch_table(const History& history) {
   if (history.empty()) return "";
   std::string out =
-      "<div class=\"card scroll\"><table class=\"epochs\"><tr><th>epoch</th><th>steps</th>";
+      "<div class=\"card scroll\"><table class=\"numbers\"><tr><th>epoch</th><th>steps</th>";
   for (const auto& [name, value] : history.back().values)
     out += fmt::format("<th>{}</th>", text::replace_all(name, "_", " "));
   out += "<th>learning rate</th><th>items/s</th><th>seconds</th></tr>";
@@ -161,21 +149,20 @@ std::string now() {
 
 void write_report(const std::string& path, const Recipe& recipe, const TrainResult& result) {
   std::string page =
-      "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
-      "content=\"width=device-width,initial-scale=1\"><title>" +
-      escape_html(recipe.name) + " - training report</title><style>" + std::string(kStyle) +
-      "</style></head><body><main>";
-  page += fmt::format("<h1>{}</h1><p class=\"sub\">Training report, {}</p><div class=\"tiles\">",
-                      escape_html(recipe.name), now());
+      fmt::format("<h1>{}</h1><p class=\"sub\">Training report, {}</p><div class=\"tiles\">",
+                  escape_html(recipe.name), now());
   if (result.test && result.test->accuracy)
-    page += tile(fmt::format("{:.2f} %", *result.test->accuracy * 100), "test accuracy");
+    page +=
+        profile::html_tile(fmt::format("{:.2f} %", *result.test->accuracy * 100), "test accuracy");
   if (result.test && result.test->loss)
-    page += tile(fmt::format("{:.4f}", *result.test->loss), "test loss");
-  page += tile(text::human_duration(result.train_seconds), "training time");
-  page += tile(std::to_string(result.epochs), "epochs");
-  page += tile(text::human_count(static_cast<double>(result.parameters)), "parameters");
+    page += profile::html_tile(fmt::format("{:.4f}", *result.test->loss), "test loss");
+  page += profile::html_tile(text::human_duration(result.train_seconds), "training time");
+  page += profile::html_tile(std::to_string(result.epochs), "epochs");
+  page +=
+      profile::html_tile(text::human_count(static_cast<double>(result.parameters)), "parameters");
   if (!result.history.empty())
-    page += tile(text::human_count(result.history.back().items_per_second), "items a second");
+    page += profile::html_tile(text::human_count(result.history.back().items_per_second),
+                               "items a second");
   page += "</div><h2>Curves</h2><div class=\"charts\">" + curve(result.history, "loss", false) +
           curve(result.history, "accuracy", true) + "</div><h2>Epochs</h2>" +
           epoch_table(result.history);
@@ -191,9 +178,8 @@ void write_report(const std::string& path, const Recipe& recipe, const TrainResu
   page += "<h2>Model</h2><div class=\"card\"><pre>" + escape_html(nn::summary(*recipe.model)) +
           "</pre></div>";
   page += "<h2>Recipe</h2><div class=\"card\"><pre>" + escape_html(recipe.text) + "</pre></div>";
-  page += "<h2>Run and machine</h2><div class=\"card\">" + facts(recipe, result) +
-          "</div></main></body></html>\n";
-  write_file(path, page);
+  page += "<h2>Run and machine</h2><div class=\"card\">" + facts(recipe, result) + "</div>";
+  write_file(path, profile::html_page(recipe.name + " - training report", page, kStyle));
 }
 
 }  // namespace tenon::train

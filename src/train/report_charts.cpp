@@ -6,8 +6,11 @@
 #include <cmath>
 
 #include "base/text.h"
+#include "profile/html.h"
 
 namespace tenon::train {
+
+using profile::escape_html;
 
 namespace {
 
@@ -34,18 +37,6 @@ std::string number(double value, bool percent) {
 }
 
 }  // namespace
-
-std::string escape_html(std::string_view text) {
-  std::string out;
-  for (const char c : text) switch (c) {
-      case '&': out += "&amp;"; break;
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '"': out += "&quot;"; break;
-      default: out += c;
-    }
-  return out;
-}
 
 std::string base64(std::string_view bytes) {
   constexpr std::string_view kLetters =

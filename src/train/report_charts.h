@@ -10,9 +10,6 @@
 
 namespace tenon::train {
 
-// Text inside HTML and SVG.
-std::string escape_html(std::string_view text);
-
 struct Line {
   std::string name;
   std::vector<std::pair<double, double>> points;

@@ -169,7 +169,9 @@ Evaluation evaluate_file(const EvaluateFileOptions& options) {
   const ModelFile model = open_model(options.model, options.options.models);
   const Config config = recipe_config(model, options.model, options.recipe);
   const RecipeData data = load_recipe_data(config, options.split, options.options);
-  return evaluate(model.predict, data.split.items,
+  const Predict predict =
+      model.graph && options.run_graph ? options.run_graph(*model.graph) : model.predict;
+  return evaluate(predict, data.split.items,
                   {.input = data.input,
                    .target = data.target,
                    .batch = options.batch,

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -49,6 +50,8 @@ struct EvaluateFileOptions {
   RecipeOptions options = {};
   std::string split = "test";
   int64_t batch = 256;
+  // How an ONNX model is run; node by node unless given.
+  std::function<Predict(const graph::Graph&)> run_graph = {};
 };
 Evaluation evaluate_file(const EvaluateFileOptions& options);
 

@@ -1,10 +1,11 @@
-// Every operator inside a graph: captured and interpreted it computes the same, symbolic shapes
-// agree with concrete ones, and a differentiated graph gives eager's gradients.
+// Every operator inside a graph: captured and interpreted or compiled it computes the same,
+// symbolic shapes agree with concrete ones, and a differentiated graph gives eager's gradients.
 #include <gtest/gtest.h>
 
 #include <set>
 
 #include "autograd/autograd.h"
+#include "engine/session.h"
 #include "graph/capture.h"
 #include "graph/differentiate.h"
 #include "graph/interpreter.h"
@@ -58,6 +59,33 @@ TEST_P(InGraphs, InterpreterAgreesWithEager) {
       const TensorList expected = eager(c, c.inputs);
       manual_seed(7);
       EXPECT_EQ(difference(graph::Interpreter(captured.graph).run(captured.inputs), expected), "");
+    } catch (const Error& error) {
+      ADD_FAILURE() << error.what();
+    }
+  }
+}
+
+// Planned without passes, and through all of them; measured choices would make the test slow.
+TEST_P(InGraphs, EngineAgreesWithEager) {
+  for (const Case& c :
+       cases_of(op(), types(DType::f32, DType::i64, DType::boolean, DType::string))) {
+    SCOPED_TRACE(c.str());
+    try {
+      const Captured captured = capture_case(c, [](const Shape& shape) { return to_dims(shape); });
+      if (captured.inputs.empty()) continue;
+      const TensorList expected = eager(c, c.inputs);
+      for (const bool optimize : {false, true}) {
+        SCOPED_TRACE(optimize ? "optimized" : "as it is");
+        engine::SessionOptions options;
+        options.optimize = optimize;
+        options.tune = engine::Tune::off;
+        options.passes.verify = true;
+        const engine::Session session(captured.graph, options);
+        for (int run = 0; run < 2; ++run) {
+          manual_seed(7);
+          EXPECT_EQ(difference(session.run(captured.inputs), expected), "");
+        }
+      }
     } catch (const Error& error) {
       ADD_FAILURE() << error.what();
     }

@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "engine/session.h"
 #include "formats/onnx/backend_tests.h"
 #include "formats/onnx/import.h"
 #include "graph/interpreter.h"
@@ -60,7 +61,10 @@ double largest(const Tensor& tensor) {
   return most;
 }
 
-void run_case(const std::string& model, const graph::Graph& graph, const Json& recorded) {
+using Runner = std::function<TensorList(const TensorList&)>;
+
+void run_case(const std::string& model, const graph::Graph& graph, const Runner& run,
+              const Json& recorded) {
   SCOPED_TRACE(fmt::format("case {}", recorded.at("case").get<int>()));
   TensorList inputs(graph.inputs.size());
   for (const Json& entry : recorded.at("inputs")) {
@@ -69,7 +73,7 @@ void run_case(const std::string& model, const graph::Graph& graph, const Json& r
     ASSERT_NE(at, graph.inputs.end()) << entry.at("name") << " is no input of the graph";
     inputs[static_cast<size_t>(at - graph.inputs.begin())] = read_array(model, entry);
   }
-  const TensorList outputs = graph::Interpreter(graph).run(inputs);
+  const TensorList outputs = run(inputs);
   ASSERT_FALSE(recorded.at("outputs").empty());
   for (const Json& entry : recorded.at("outputs")) {
     const graph::ValueId id = graph.find_value(entry.at("name").get<std::string>());
@@ -102,7 +106,20 @@ TEST_P(OnnxModel, ComputesWhatWasRecorded) {
   graph.verify();
   const Json meta = read_json(fmt::format("{}/{}/meta.json", folder(), name));
   ASSERT_FALSE(meta.at("cases").empty());
-  for (const Json& recorded : meta.at("cases")) run_case(name, graph, recorded);
+  const graph::Interpreter interpreter(graph);
+  engine::SessionOptions options;
+  options.passes.verify = true;
+  const engine::Session session(graph, options);
+  for (const Json& recorded : meta.at("cases")) {
+    {
+      SCOPED_TRACE("interpreted");
+      run_case(
+          name, graph, [&](const TensorList& x) { return interpreter.run(x); }, recorded);
+    }
+    SCOPED_TRACE("compiled");
+    run_case(
+        name, graph, [&](const TensorList& x) { return session.run(x); }, recorded);
+  }
   set_log_level(level);
   EXPECT_TRUE(HasFailure() || required().contains(name))
       << name << " runs, so tests/onnx/models.txt must name it";

@@ -14,6 +14,7 @@
 #include "backends/cpu/strided.h"
 #include "base/threads.h"
 #include "ops/nn/precision.h"
+#include "runtime/dispatch.h"
 #include "tensor/strided_copy.h"
 
 namespace tenon::cpu {
@@ -32,28 +33,27 @@ struct Nothing final : Kernel {
 
 // All operands are contiguous in the output's order, or one element.
 struct Flat final : Kernel {
-  ElementFn fn;
+  ElementLoop loop;
   size_t count;
   unsigned scalars;
   ElementAttrs attrs;
-  int64_t grain;
   std::array<int64_t, 3> steps;  // bytes from one element to the next
   int64_t out_step;
 
   void run(const RunContext& ctx) const override {
-    if (static_cast<int64_t>(count) <= grain)
-      fn(ctx.in, ctx.out[0], count, scalars, attrs);
+    if (static_cast<int64_t>(count) <= loop.grain)
+      loop.fn(ctx.in, ctx.out[0], count, scalars, attrs);
     else
       run_parallel(ctx);
   }
 
   void run_parallel(const RunContext& ctx) const {
-    parallel_for(0, static_cast<int64_t>(count), grain, [&](int64_t begin, int64_t end) {
+    parallel_for(0, static_cast<int64_t>(count), loop.grain, [&](int64_t begin, int64_t end) {
       const void* in[3] = {};
       for (size_t i = 0; i < 3; ++i)
         if (steps[i] >= 0) in[i] = static_cast<const std::byte*>(ctx.in[i]) + begin * steps[i];
-      fn(in, static_cast<std::byte*>(ctx.out[0]) + begin * out_step,
-         static_cast<size_t>(end - begin), scalars, attrs);
+      loop.fn(in, static_cast<std::byte*>(ctx.out[0]) + begin * out_step,
+              static_cast<size_t>(end - begin), scalars, attrs);
     });
   }
 };
@@ -241,45 +241,9 @@ struct Chunks final : Kernel {
 // The loop's type for input i; folds use the first for all.
 DType loop_type(const ElementLoop& loop, size_t i, bool fold) { return loop.in[fold ? 0 : i]; }
 
-struct Layout {
-  Shape dims;                  // of the output, in memory order
-  std::vector<Shape> strides;  // of each operand, likewise; all 0 for absent ones
-};
-
-// Decides the output's order and brings all operands into it.
-Layout lay_out(const PrepareContext& ctx) {
-  TensorSpec& out = ctx.outputs[0];
-  Layout layout;
-  std::vector<Shape> present;
-  for (const TensorSpec& spec : ctx.inputs) {
-    layout.strides.push_back(spec.present() ? broadcast_strides(spec, out.shape)
-                                            : Shape(out.rank(), 0));
-    if (spec.present()) present.push_back(layout.strides.back());
-  }
-  const Shape strides = common_strides(out.shape, present);
-  const Shape row_major = out.shape.row_major_strides();
-  layout.dims = out.shape;
-  if (strides == row_major) return layout;
-  out.strides = strides;
-  out.contiguous = false;
-  const Shape order = memory_order(out.shape, strides);
-  layout.dims = permuted(out.shape, order);
-  for (Shape& each : layout.strides) each = permuted(each, order);
-  return layout;
-}
-
-bool is_scattered(const Feed& feed) {
-  const Shape& strides = feed.walk.strides[0];
-  if (std::abs(strides.back()) <= 1) return false;
-  int64_t bytes = feed.size;
-  for (size_t axis = 0; axis < feed.walk.rank(); ++axis)
-    if (strides[axis] != 0) bytes *= feed.walk.dims[axis];
-  return bytes >= kGatheredBytes;
-}
-
 std::unique_ptr<Kernel> make_chunks(const PrepareContext& ctx, const ElementLoop& loop,
-                                    const ElementAttrs& attrs, const Layout& layout, bool fold,
-                                    ElementFn last) {
+                                    const ElementAttrs& attrs, const ElementLayout& layout,
+                                    bool fold, ElementFn last) {
   const TensorSpec& out = ctx.outputs[0];
   auto kernel = std::make_unique<Chunks>();
   kernel->fn = loop.fn;
@@ -308,7 +272,7 @@ std::unique_ptr<Kernel> make_chunks(const PrepareContext& ctx, const ElementLoop
       feed.wide = static_cast<int64_t>(size_of(loop_type(loop, i, fold)));
       feed.convert = half_conversion(spec.dtype, loop_type(loop, i, fold));
       all_scalar = all_scalar && feed.scalar;
-      if (!feed.scalar && !feed.direct && is_scattered(feed)) {
+      if (!feed.scalar && !feed.direct && is_scattered(feed.walk.dims, strides, feed.size)) {
         feed.copy.emplace(layout.dims, spec.dtype, layout.strides[i], spec.dtype,
                           layout.dims.row_major_strides());
         feed.direct = true;
@@ -325,9 +289,61 @@ std::unique_ptr<Kernel> make_chunks(const PrepareContext& ctx, const ElementLoop
 
 }  // namespace
 
+ElementLayout lay_out(const PrepareContext& ctx) {
+  const Shape& shape = ctx.outputs[0].shape;
+  ElementLayout layout;
+  std::vector<Shape> present;
+  for (const TensorSpec& spec : ctx.inputs) {
+    layout.strides.push_back(spec.present() ? broadcast_strides(spec, shape)
+                                            : Shape(shape.rank(), 0));
+    if (spec.present()) present.push_back(layout.strides.back());
+  }
+  const Shape strides = common_strides(shape, present);
+  layout.dims = shape;
+  if (strides == shape.row_major_strides()) return layout;
+  const Shape order = memory_order(shape, strides);
+  layout.dims = permuted(shape, order);
+  for (Shape& each : layout.strides) each = permuted(each, order);
+  for (TensorSpec& out : ctx.outputs) {
+    out.strides = strides;
+    out.contiguous = false;
+  }
+  return layout;
+}
+
+bool is_scattered(const Shape& dims, const Shape& strides, int64_t element_size) {
+  if (std::abs(strides.back()) <= 1) return false;
+  int64_t bytes = element_size;
+  for (size_t axis = 0; axis < dims.rank(); ++axis)
+    if (strides[axis] != 0) bytes *= dims[axis];
+  return bytes >= kGatheredBytes;
+}
+
+std::optional<ElementCall> element_call(const Call& call, std::span<const DType> inputs,
+                                        DType output) {
+  // A call on two elements of each: what then runs flat is one loop.
+  const auto spec = [](DType type) {
+    TensorSpec made;
+    made.dtype = type;
+    if (made.present()) made.shape = {2}, made.strides = {1};
+    return made;
+  };
+  std::vector<TensorSpec> specs;
+  for (const DType type : inputs) specs.push_back(spec(type));
+  for (const KernelEntry* entry : kernels_of(call.op, Backend::cpu)) {
+    TensorSpec out = spec(output);
+    const Prepared prepared = entry->prepare({call, specs, std::span(&out, 1), nullptr});
+    const auto* kernel = std::get_if<std::unique_ptr<Kernel>>(&prepared);
+    if (!kernel) continue;
+    if (const auto* flat = dynamic_cast<const Flat*>(kernel->get()))
+      return ElementCall{flat->loop, flat->attrs};
+  }
+  return std::nullopt;
+}
+
 Prepared prepare_elementwise(const PrepareContext& ctx, const ElementLoop& loop,
                              const ElementAttrs& attrs) {
-  const Layout layout = lay_out(ctx);
+  const ElementLayout layout = lay_out(ctx);
   const TensorSpec& out = ctx.outputs[0];
   const int64_t count = out.numel();
   if (count == 0) return std::make_unique<Nothing>();
@@ -361,11 +377,10 @@ Prepared prepare_elementwise(const PrepareContext& ctx, const ElementLoop& loop,
 
   if (by_rows && !all_scalar && walk.rank() == 1) {
     auto kernel = std::make_unique<Flat>();
-    kernel->fn = loop.fn;
+    kernel->loop = loop;
     kernel->count = static_cast<size_t>(count);
     kernel->scalars = scalars;
     kernel->attrs = attrs;
-    kernel->grain = loop.grain;
     kernel->out_step = out_size;
     for (size_t i = 0; i < 3; ++i)
       kernel->steps[i] = !present[i] ? -1 : scalars >> i & 1U ? 0 : sizes[i];
@@ -408,7 +423,7 @@ Prepared prepare_same_type(const PrepareContext& ctx, FindLoop find, int64_t gra
 Prepared prepare_fold(const PrepareContext& ctx, const ElementLoop& loop, ElementFn last,
                       const ElementAttrs& attrs) {
   if (ctx.inputs.size() == 2 && last == nullptr) return prepare_elementwise(ctx, loop, attrs);
-  const Layout layout = lay_out(ctx);
+  const ElementLayout layout = lay_out(ctx);
   if (ctx.outputs[0].numel() == 0) return std::make_unique<Nothing>();
   return make_chunks(ctx, loop, attrs, layout, true, last);
 }

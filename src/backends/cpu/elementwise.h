@@ -5,6 +5,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
 
 #include "runtime/kernel.h"
 
@@ -49,5 +52,29 @@ Refusal refuse_type(const PrepareContext& ctx, FindLoop find, size_t input = 0);
 // result as last(result, attrs.a) (Mean: a division by the count).
 Prepared prepare_fold(const PrepareContext& ctx, const ElementLoop& loop, ElementFn last = nullptr,
                       const ElementAttrs& attrs = {});
+
+// -- For kernels that run the loops of others --------------------------------------------------
+
+struct ElementCall {
+  ElementLoop loop;
+  ElementAttrs attrs;
+};
+// What the kernel of a call computes with, where that is one loop. Types are those loops know: f32
+// stands for f16 and bf16; an absent input is `undefined`.
+std::optional<ElementCall> element_call(const Call& call, std::span<const DType> inputs,
+                                        DType output);
+
+// The order in which elements are computed.
+struct ElementLayout {
+  Shape dims;                  // of the outputs, in memory order
+  std::vector<Shape> strides;  // of each input, likewise; all 0 for absent ones
+};
+// Gives the outputs, which have one shape, the dense order that all inputs share, or leaves them
+// row-major; and brings all inputs into it.
+ElementLayout lay_out(const PrepareContext& ctx);
+
+// Of an operand that is walked with these strides: its elements lie far apart, and are too many to
+// stay in the caches (transpositions), so that a copy in order pays.
+bool is_scattered(const Shape& dims, const Shape& strides, int64_t element_size);
 
 }  // namespace tenon::cpu

@@ -25,10 +25,10 @@ const int32_t* RecurrentCall::lengths(const RunContext& ctx) const {
   return list;
 }
 
-Floats::Floats(const RecurrentCall& call, const RunContext& ctx) {
+Floats::Floats(const RecurrentCall& call, const RunContext& ctx, uint32_t unread) {
   const ConvertFn widen = half_conversion(call.type, DType::f32);
   for (size_t i = 0; i < RecurrentCall::kMostInputs; ++i) {
-    if (!call.has(i) || i == recurrent::kSequenceLens) continue;
+    if (!call.has(i) || i == recurrent::kSequenceLens || (unread >> i & 1U) != 0) continue;
     if (!widen) {
       at_[i] = static_cast<const float*>(ctx.in[i]);
       continue;

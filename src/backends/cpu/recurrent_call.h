@@ -68,10 +68,10 @@ struct RecurrentCall {
   }
 };
 
-// The inputs of a call as f32: themselves, or copies.
+// The inputs of a call as f32: themselves, or copies. Bit i of `unread`: input i is not wanted.
 class Floats {
  public:
-  Floats(const RecurrentCall& call, const RunContext& ctx);
+  Floats(const RecurrentCall& call, const RunContext& ctx, uint32_t unread = 0);
   const float* operator[](size_t input) const { return at_[input]; }  // null where absent
 
  private:

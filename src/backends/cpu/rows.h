@@ -12,6 +12,9 @@ namespace tenon::cpu {
 using ConvertFn = void (*)(const void* from, void* to, size_t count);
 // Between f32 and f16 or bf16, rounding to nearest even; null for other pairs.
 ConvertFn half_conversion(DType from, DType to);
+// Between f32 and integers of up to 32 bits, bool, and from f32 to i64, by the rules of
+// copy_elements() in tensor.h; null for other pairs (u32, u64).
+ConvertFn cast_conversion(DType from, DType to);
 
 // Copies `bytes` past the caches (non-temporal stores). For results far larger than the last-level
 // cache: it spares reading the destination's lines first. finish_streaming() orders the stores

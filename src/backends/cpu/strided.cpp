@@ -17,26 +17,35 @@ Shape broadcast_strides(const TensorSpec& spec, const Shape& to) {
   return strides;
 }
 
-Walk collapse(const Shape& dims, std::span<const Shape> strides) {
-  Walk walk;
+Shape collapse_axes(const Shape& dims, std::span<Shape> strides) {
+  // Axes only move to the left, so they are rewritten in place.
+  Shape kept;
   for (size_t axis = 0; axis < dims.rank(); ++axis) {
     if (dims[axis] == 1) continue;
-    const size_t last = walk.rank() - 1;
-    bool merges = walk.rank() > 0;
+    const size_t last = kept.rank() - 1;
+    bool merges = kept.rank() > 0;
     for (size_t i = 0; i < strides.size() && merges; ++i)
-      merges = walk.strides[i][last] == strides[i][axis] * dims[axis];
-    if (merges) {
-      walk.dims[last] *= dims[axis];
-      for (size_t i = 0; i < strides.size(); ++i) walk.strides[i][last] = strides[i][axis];
-    } else {
-      walk.dims.push_back(dims[axis]);
-      for (size_t i = 0; i < strides.size(); ++i) walk.strides[i].push_back(strides[i][axis]);
-    }
+      merges = strides[i][last] == strides[i][axis] * dims[axis];
+    const size_t to = merges ? last : kept.rank();
+    if (merges)
+      kept[last] *= dims[axis];
+    else
+      kept.push_back(dims[axis]);
+    for (Shape& each : strides) each[to] = each[axis];
   }
-  if (walk.rank() == 0) {
-    walk.dims.push_back(1);
-    for (size_t i = 0; i < strides.size(); ++i) walk.strides[i].push_back(0);
+  if (kept.rank() == 0) {
+    std::ranges::fill(strides, Shape{0});
+    return {1};
   }
+  for (Shape& each : strides)
+    while (each.rank() > kept.rank()) each.erase(each.rank() - 1);
+  return kept;
+}
+
+Walk collapse(const Shape& dims, std::span<const Shape> strides) {
+  Walk walk;
+  std::ranges::copy(strides, walk.strides);
+  walk.dims = collapse_axes(dims, std::span(walk.strides, strides.size()));
   return walk;
 }
 

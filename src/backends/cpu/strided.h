@@ -25,6 +25,8 @@ Shape broadcast_strides(const TensorSpec& spec, const Shape& to);
 
 // Drops axes of size 1 and merges neighbours that all operands walk alike. At least rank 1.
 Walk collapse(const Shape& dims, std::span<const Shape> strides);
+// As above for any number of operands, whose strides are rewritten; the sizes that are left.
+Shape collapse_axes(const Shape& dims, std::span<Shape> strides);
 
 // The axes of a dense tensor from the longest stride to the shortest; axes of size 1 stay in
 // place relative to their left neighbours. Row-major gives 0, 1, 2...

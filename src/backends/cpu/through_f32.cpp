@@ -7,6 +7,7 @@
 #include "backends/cpu/rows.h"
 #include "backends/cpu/strided.h"
 #include "base/threads.h"
+#include "runtime/packed_store.h"
 
 namespace tenon::cpu {
 
@@ -42,13 +43,15 @@ void convert(ConvertFn fn, const void* from, size_t from_size, void* to, size_t 
 
 class ThroughF32 final : public Kernel {
  public:
-  ThroughF32(std::unique_ptr<Kernel> inner, const PrepareContext& ctx) : inner_(std::move(inner)) {
+  // `constants`: by input, what a constant of 16 bits is in f32; undefined for all others.
+  ThroughF32(std::unique_ptr<Kernel> inner, const PrepareContext& ctx, TensorList constants)
+      : inner_(std::move(inner)), constants_(std::move(constants)) {
     scratch_bytes = inner_->scratch_bytes;
     random_counters = inner_->random_counters;
     inputs_ = std::max(ctx.inputs.size(), ctx.op.inputs.size());
     outputs_ = std::max(ctx.outputs.size(), ctx.op.outputs.size());
     for (size_t i = 0; i < ctx.inputs.size(); ++i)
-      if (is_half(ctx.inputs[i].dtype))
+      if (is_half(ctx.inputs[i].dtype) && !constants_[i].defined())
         widened_.push_back({i, ctx.inputs[i].numel(), place(ctx.inputs[i].numel()),
                             half_conversion(ctx.inputs[i].dtype, DType::f32)});
     for (size_t i = 0; i < ctx.outputs.size(); ++i)
@@ -61,6 +64,8 @@ class ThroughF32 final : public Kernel {
     std::vector<const void*> in(ctx.in, ctx.in + inputs_);
     std::vector<void*> out(ctx.out, ctx.out + outputs_);
     auto* scratch = static_cast<std::byte*>(ctx.scratch);
+    for (size_t i = 0; i < constants_.size(); ++i)
+      if (constants_[i].defined()) in[i] = constants_[i].raw();
     for (const Copy& copy : widened_) {
       convert(copy.fn, ctx.in[copy.port], 2, scratch + copy.at, 4, copy.count);
       in[copy.port] = scratch + copy.at;
@@ -86,6 +91,7 @@ class ThroughF32 final : public Kernel {
   }
 
   std::unique_ptr<Kernel> inner_;
+  TensorList constants_;
   size_t inputs_, outputs_;
   std::vector<Copy> widened_, narrowed_;
 };
@@ -99,24 +105,44 @@ TensorSpec widened(TensorSpec spec) {
 
 }  // namespace
 
+Tensor constant_as_f32(const PrepareContext& ctx, size_t i) {
+  const TensorSpec& spec = ctx.inputs[i];
+  const auto count = static_cast<size_t>(spec.numel());
+  if (!is_half(spec.dtype))
+    return Tensor::borrow(const_cast<void*>(spec.constant), {spec.numel()}, spec.dtype);
+  return ctx.packed->get(spec.constant, fmt::format("{} of {} as f32", count, name(spec.dtype)),
+                         [&] {
+                           Tensor wide = Tensor::empty({spec.numel()}, DType::f32);
+                           convert(half_conversion(spec.dtype, DType::f32), spec.constant, 2,
+                                   wide.raw(), 4, spec.numel());
+                           return wide;
+                         });
+}
+
 Prepared prepare_through_f32(const PrepareContext& ctx, PrepareFn prepare) {
   std::vector<TensorSpec> inputs, outputs;
+  TensorList constants(ctx.inputs.size());
   bool any = false;
-  for (const TensorSpec& spec : ctx.inputs) {
+  for (size_t i = 0; i < ctx.inputs.size(); ++i) {
+    const TensorSpec& spec = ctx.inputs[i];
     any = any || is_half(spec.dtype);
     if (is_half(spec.dtype) && !is_dense(spec))
       return refuse("an input of 16 bits has gaps or repeats elements");
     inputs.push_back(widened(spec));
+    if (!is_half(spec.dtype) || !ctx.is_constant(i)) continue;
+    constants[i] = constant_as_f32(ctx, i);
+    inputs.back().constant = constants[i].raw();
   }
   if (!any) return refuse("only f16 and bf16");
   for (const TensorSpec& spec : ctx.outputs) outputs.push_back(widened(spec));
-  Prepared inner = prepare(PrepareContext{{ctx.op, ctx.attrs}, inputs, outputs});
+  Prepared inner = prepare(PrepareContext{{ctx.op, ctx.attrs}, inputs, outputs, ctx.packed});
   if (std::holds_alternative<Refusal>(inner)) return inner;
   for (size_t i = 0; i < outputs.size(); ++i) {
     ctx.outputs[i].strides = outputs[i].strides;
     ctx.outputs[i].contiguous = outputs[i].contiguous;
   }
-  return std::make_unique<ThroughF32>(std::move(std::get<std::unique_ptr<Kernel>>(inner)), ctx);
+  return std::make_unique<ThroughF32>(std::move(std::get<std::unique_ptr<Kernel>>(inner)), ctx,
+                                      std::move(constants));
 }
 
 }  // namespace tenon::cpu

@@ -29,9 +29,16 @@ constexpr size_t kVectors = 2;  // 16 registers
 constexpr size_t kVectors = 4;
 #endif
 
-// c[4 rows, `kWide` vectors] += a[4, depth] * b[depth, ...]; of the last vector `valid` lanes are
-// read.
-template <size_t kWide, bool kPart>
+// Adds a vector to what lies there, or writes it there.
+template <bool kAdd>
+HWY_INLINE void put(V sum, float* to) {
+  const D d;
+  hn::StoreU(kAdd ? hn::Add(hn::LoadU(d, to), sum) : sum, d, to);
+}
+
+// c[4 rows, `kWide` vectors] = a[4, depth] * b[depth, ...], added to c where kAdd; of the last
+// vector `valid` lanes are read.
+template <size_t kWide, bool kPart, bool kAdd = true>
 HWY_INLINE void product_tile(const float* HWY_RESTRICT a, size_t lda, const float* HWY_RESTRICT b,
                              size_t ldb, float* HWY_RESTRICT c, size_t ldc, size_t depth,
                              size_t valid) {
@@ -70,26 +77,26 @@ HWY_INLINE void product_tile(const float* HWY_RESTRICT a, size_t lda, const floa
     }
   }
   float *c1 = c + ldc, *c2 = c1 + ldc, *c3 = c2 + ldc;
-  hn::StoreU(hn::Add(hn::LoadU(d, c), s00), d, c);
-  hn::StoreU(hn::Add(hn::LoadU(d, c1), s10), d, c1);
-  hn::StoreU(hn::Add(hn::LoadU(d, c2), s20), d, c2);
-  hn::StoreU(hn::Add(hn::LoadU(d, c3), s30), d, c3);
+  put<kAdd>(s00, c);
+  put<kAdd>(s10, c1);
+  put<kAdd>(s20, c2);
+  put<kAdd>(s30, c3);
   if constexpr (kWide > 1) {
-    hn::StoreU(hn::Add(hn::LoadU(d, c + lanes), s01), d, c + lanes);
-    hn::StoreU(hn::Add(hn::LoadU(d, c1 + lanes), s11), d, c1 + lanes);
-    hn::StoreU(hn::Add(hn::LoadU(d, c2 + lanes), s21), d, c2 + lanes);
-    hn::StoreU(hn::Add(hn::LoadU(d, c3 + lanes), s31), d, c3 + lanes);
+    put<kAdd>(s01, c + lanes);
+    put<kAdd>(s11, c1 + lanes);
+    put<kAdd>(s21, c2 + lanes);
+    put<kAdd>(s31, c3 + lanes);
   }
   if constexpr (kWide > 2) {
     const size_t n2 = 2 * lanes, n3 = 3 * lanes;
-    hn::StoreU(hn::Add(hn::LoadU(d, c + n2), s02), d, c + n2);
-    hn::StoreU(hn::Add(hn::LoadU(d, c1 + n2), s12), d, c1 + n2);
-    hn::StoreU(hn::Add(hn::LoadU(d, c2 + n2), s22), d, c2 + n2);
-    hn::StoreU(hn::Add(hn::LoadU(d, c3 + n2), s32), d, c3 + n2);
-    hn::StoreU(hn::Add(hn::LoadU(d, c + n3), s03), d, c + n3);
-    hn::StoreU(hn::Add(hn::LoadU(d, c1 + n3), s13), d, c1 + n3);
-    hn::StoreU(hn::Add(hn::LoadU(d, c2 + n3), s23), d, c2 + n3);
-    hn::StoreU(hn::Add(hn::LoadU(d, c3 + n3), s33), d, c3 + n3);
+    put<kAdd>(s02, c + n2);
+    put<kAdd>(s12, c1 + n2);
+    put<kAdd>(s22, c2 + n2);
+    put<kAdd>(s32, c3 + n2);
+    put<kAdd>(s03, c + n3);
+    put<kAdd>(s13, c1 + n3);
+    put<kAdd>(s23, c2 + n3);
+    put<kAdd>(s33, c3 + n3);
   }
 }
 
@@ -108,6 +115,20 @@ HWY_INLINE void add_product(const float* a, size_t lda, size_t rows, const float
   if (j == columns) return;
   for (size_t i = 0; i < rows; i += kTileRows)
     product_tile<1, true>(a + i * lda, lda, b + j, ldb, c + i * ldc + j, ldc, depth, columns - j);
+}
+
+// As add_product, but whatever was in c gives way; `columns` is a multiple of a vector's lanes.
+HWY_INLINE void set_product(const float* a, size_t lda, size_t rows, const float* b, size_t ldb,
+                            float* c, size_t ldc, size_t columns, size_t depth) {
+  const size_t lanes = hn::Lanes(D());
+  size_t j = 0;
+  for (; j + kVectors * lanes <= columns; j += kVectors * lanes)
+    for (size_t i = 0; i < rows; i += kTileRows)
+      product_tile<kVectors, false, false>(a + i * lda, lda, b + j, ldb, c + i * ldc + j, ldc,
+                                           depth, 0);
+  for (; j < columns; j += lanes)
+    for (size_t i = 0; i < rows; i += kTileRows)
+      product_tile<1, false, false>(a + i * lda, lda, b + j, ldb, c + i * ldc + j, ldc, depth, 0);
 }
 
 // to[r * to_stride + j] = dot(a row r, b row j) for kRows rows of a (1 or 4, one behind the other)

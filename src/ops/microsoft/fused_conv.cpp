@@ -61,6 +61,14 @@ void samples(Samples& s) {
       .grad = false;
   s.add({arg::any({1, 1, 4, 4}), arg::any({2, 1, 2, 2}), arg::any({2})}, {{"activation", "Relu"}})
       .grad = false;
+  s.add({arg::any({1, 1, 4, 4}), arg::any({2, 1, 2, 2}), arg::any({2})},
+        {{"activation", "HardSwish"}})
+      .grad = false;
+  s.add({arg::any({2, 3, 5}), arg::any({3, 1, 3}), arg::any({3}), arg::any({2, 3, 3})},
+        Attrs{{"group", 3}, {"activation", "Swish"}}.with(parameters({1})));
+  for (const char* smooth : {"Gelu", "GeluTanh", "Mish"})
+    s.add({arg::any({1, 2, 4, 4}), arg::any({2, 2, 2, 2}), arg::none(), arg::any({1, 2, 3, 3})},
+          {{"activation", smooth}});
   s.bad({arg::any({3, 5}), arg::any({4, 3, 3})}, {}, "FusedConv: X is f32[3, 5]");
   s.bad({arg::any({1, 1, 5}), arg::any({1, 1, 3})}, {{"activation", "Relo"}},
         "activation is 'Relo'; did you mean Relu?");

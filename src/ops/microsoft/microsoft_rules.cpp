@@ -16,6 +16,10 @@ namespace {
 struct KnownActivation {
   const OpDef* op;
   ConstList<std::string_view, 2> attrs;
+  std::string_view own_name = {};  // where it is not the operator's
+  Attrs fixed = {};
+
+  std::string_view name() const { return own_name.empty() ? op->name : own_name; }
 };
 
 std::span<const KnownActivation> known_activations() {
@@ -31,6 +35,10 @@ std::span<const KnownActivation> known_activations() {
       {&op::HardSigmoid, {"alpha", "beta"}},
       {&op::Selu, {"alpha", "gamma"}},
       {&op::HardSwish, {}},
+      {&op::Swish, {"alpha"}},
+      {&op::Mish, {}},
+      {&op::Gelu, {}},
+      {&op::Gelu, {}, "GeluTanh", Attrs{{"approximate", "tanh"}}},
   };
   return list;
 }
@@ -56,8 +64,8 @@ void check_activation(const InferContext& ctx, const Activation& activation) {
   size_t most = activation.name == "Clip" ? 2 : 0;
   bool found = activation.name == "Clip";
   for (const KnownActivation& known : known_activations()) {
-    names.push_back(known.op->name);
-    if (known.op->name != activation.name) continue;
+    names.push_back(known.name());
+    if (known.name() != activation.name) continue;
     found = true;
     most = known.attrs.size();
   }
@@ -79,8 +87,8 @@ Tensor activate(const Tensor& x, const Activation& activation) {
     return op::Clip.all({x, bound(0), bound(1)})[0];
   }
   for (const KnownActivation& known : known_activations()) {
-    if (known.op->name != activation.name) continue;
-    Attrs attrs;
+    if (known.name() != activation.name) continue;
+    Attrs attrs = known.fixed;
     for (size_t i = 0; i < given.size(); ++i) attrs = attrs.with({known.attrs[i], given[i]});
     return known.op->all({x}, attrs)[0];
   }

@@ -19,7 +19,8 @@ std::vector<TensorType> like(const InferContext& ctx, const OpDef& op, const Att
                              const std::vector<TensorType>& inputs, size_t outputs = 1);
 
 // The activation that an attribute names ("", "Relu", "LeakyRelu", "Tanh", ...) with its
-// parameters.
+// parameters. Swish, Gelu, GeluTanh (Gelu's approximation) and Mish are Tenon's own: ONNX Runtime
+// refuses them.
 struct Activation {
   std::string_view name;
   std::vector<double> parameters;

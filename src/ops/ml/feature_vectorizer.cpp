@@ -31,7 +31,7 @@ void infer(InferContext& ctx) {
 
 // Exactly `size` columns: cut, or filled up with zeros.
 Tensor fit(const Tensor& x, int64_t size) {
-  const Dim& features = x.dims()[1];
+  const Dim features = x.dims()[1];
   if (features.is_const() && features.value() == size) return x;
   const Tensor axes = Tensor::ints({1});
   const Tensor wide = Pad(x, Tensor::ints({0, size}), {}, axes);

@@ -163,7 +163,7 @@ Prepared prepare(const PrepareContext& ctx) {
   const DType to = ctx.outputs[0].dtype;
   auto kernel = std::make_unique<CastKernel>();
   kernel->convert = half_conversion(x.dtype, to);
-  if (!kernel->convert) kernel->convert = HWY_DYNAMIC_DISPATCH(find_conversion)(x.dtype, to);
+  if (!kernel->convert) kernel->convert = cast_conversion(x.dtype, to);
   if (!kernel->convert) return refuse(fmt::format("not from {} to {}", name(x.dtype), name(to)));
   if (!take_order(x, ctx.outputs[0])) return refuse("only dense elements");
   kernel->count = x.numel();
@@ -173,6 +173,10 @@ Prepared prepare(const PrepareContext& ctx) {
 }
 
 }  // namespace
+
+ConvertFn cast_conversion(DType from, DType to) {
+  return HWY_DYNAMIC_DISPATCH(find_conversion)(from, to);
+}
 
 constinit const KernelList cast{{&op::Cast, "cpu.cast", prepare, Strides::any}};
 

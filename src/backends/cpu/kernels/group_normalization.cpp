@@ -31,6 +31,7 @@ struct GroupKernel final : Kernel {
         epsilon(ctx.f("epsilon")) {
     const Shape& shape = ctx.inputs[0].shape;
     for (size_t a = 2; a < shape.rank(); ++a) spatial *= shape[a];
+    in_place = 1;  // a group is written when its moments are known
   }
 
   void run(const RunContext& ctx) const override {

@@ -215,8 +215,11 @@ class QLinearConvKernel final : public IntegerConv {
     auto* y = ctx.output<std::byte>(0);
     const IntegerLoops& loops = integer_loops();
     convolve(ctx, [&](int64_t element, int64_t map, const int32_t* sums, int64_t count) {
-      const Requantization how{bias ? bias[map] : 0, &scale[static_cast<size_t>(map)], true,
-                               byte_at(ctx.in[7], type_, 0), type_};
+      const Requantization how{.bias = bias ? bias[map] : 0,
+                               .scale = &scale[static_cast<size_t>(map)],
+                               .one_scale = true,
+                               .zero_point = byte_at(ctx.in[7], type_, 0),
+                               .type = type_};
       loops.requantize(sums, static_cast<size_t>(count), how, y + element);
     });
   }

@@ -239,6 +239,7 @@ Prepared prepare_forward(const PrepareContext& ctx) {
   kernel->keeps[1] = ctx.wants_output(2);
   kernel->rows = x.numel() / kernel->length;
   kernel->epsilon = ctx.f("epsilon");
+  kernel->in_place = 1;  // a row is written when its moments are known
   return kernel;
 }
 

@@ -1,11 +1,13 @@
-// Conv, ConvTranspose and the gradients of Conv by oneDNN. Images run channels-last: what comes in
-// another order is reordered, what goes out stays channels-last for the next operator. Weights take
-// whatever layout the primitive likes.
+// Conv and FusedConv by oneDNN. Images run channels-last: what comes in another order is reordered,
+// what goes out stays channels-last for the next operator.
+#include <string_view>
+
+#include "backends/cpu/conv_layouts.h"
 #include "backends/cpu/kernels/catalog.h"
-#include "backends/cpu/onednn.h"
+#include "backends/cpu/onednn_activation.h"
 #include "backends/cpu/through_f32.h"
+#include "ops/microsoft/catalog.h"
 #include "ops/nn/catalog.h"
-#include "ops/nn/conv_rules.h"
 
 namespace tenon::cpu {
 
@@ -13,207 +15,142 @@ namespace {
 
 using conv_rules::Geometry;
 using dnnl::memory;
+using Primitive = dnnl::convolution_forward::primitive_desc;
 
-std::unique_ptr<OneDnnKernel> new_kernel() { return std::make_unique<OneDnnKernel>(); }
+// How what FusedConv adds to a convolution is done. oneDNN's Winograd knows the sum with what the
+// result holds before, which is a copy more; the other convolutions read the addend as they go.
+enum class Residual : uint8_t { none, addend, sum };
 
-dnnl::primitive_attr user_scratchpad() {
-  dnnl::primitive_attr attr;
-  attr.set_scratchpad_mode(dnnl::scratchpad_mode::user);
-  return attr;
-}
+// FusedConv's other parts: activation(Conv + Z).
+struct Tail {
+  bool fused = false, residual = false;
+  std::string_view activation;
+  std::span<const double> parameters;
 
-// oneDNN's view of a geometry.
-struct Layouts {
-  memory::dims strides, dilations, pads_begin, pads_end;
-  memory::desc image, maps, weights_any;  // channels-last
-  memory::desc weights;                   // as ONNX has them, row-major
-  memory::data_type type;
-
-  Layouts(const Geometry& g, DType dtype) : type(onednn_type(dtype)) {
-    const Windows& w = g.windows;
-    strides = dims_of(w.strides);
-    pads_begin = dims_of(w.pads_begin);
-    pads_end = dims_of(w.pads_end);
-    for (int64_t dilation : w.dilations) dilations.push_back(dilation - 1);
-    image = channels_last_desc(g.batch, g.channels, w.input);
-    maps = channels_last_desc(g.batch, g.maps, w.output);
-    memory::dims sizes;
-    if (g.groups > 1)
-      sizes = {g.groups, g.group_maps(), g.group_channels()};
-    else
-      sizes = {g.maps, g.channels};
-    for (int64_t size : w.kernel) sizes.push_back(size);
-    weights_any = memory::desc(sizes, type, memory::format_tag::any);
-    weights = memory::desc(sizes, type, row_major(sizes));
+  explicit Tail(const PrepareContext& ctx)
+      : fused(&ctx.op == &op::FusedConv), residual(fused && ctx.has_input(3)) {
+    if (!fused) return;
+    activation = ctx.s("activation");
+    parameters = ctx.floats("activation_params");
   }
 
-  static memory::dims row_major(const memory::dims& sizes) {
-    memory::dims strides(sizes.size(), 1);
-    for (size_t i = sizes.size() - 1; i-- > 0;)
-      strides[i] = strides[i + 1] * std::max<int64_t>(sizes[i + 1], 1);
-    return strides;
-  }
-  memory::desc channels_last_desc(int64_t batch, int64_t channels, const Shape& spatial) const {
-    Shape shape{batch, channels};
-    for (int64_t size : spatial) shape.push_back(size);
-    return {dims_of(shape), type, dims_of(channels_last(shape))};
+  // False where oneDNN does not have the activation.
+  bool attributes(Residual how, const memory::desc& addend, dnnl::primitive_attr& attr) const {
+    dnnl::post_ops ops;
+    if (how == Residual::addend) ops.append_binary(dnnl::algorithm::binary_add, addend);
+    if (how == Residual::sum) ops.append_sum(1.0F);
+    if (!append_activation(ops, activation, parameters)) return false;
+    attr = user_scratchpad();
+    attr.set_post_ops(ops);
+    return true;
   }
 };
 
-// Why oneDNN is not asked; empty when it is.
-std::string refusal(const PrepareContext& ctx, const Geometry& g) {
-  if (ctx.inputs[0].dtype != DType::f32)
-    return fmt::format("only f32; x is {}", name(ctx.inputs[0].dtype));
-  if (g.windows.rank() > 3)
-    return fmt::format("only 1 to 3 spatial axes; x has {}", g.windows.rank());
-  for (const TensorSpec& spec : ctx.inputs)
-    if (spec.present() && spec.numel() == 0) return "nothing to compute";
-  if (ctx.outputs[0].numel() == 0) return "nothing to compute";
-  for (size_t axis = 0; axis < g.windows.rank(); ++axis)
-    if (g.windows.pads_begin[axis] < 0 || g.windows.pads_end[axis] < 0) return "negative padding";
-  return "";
+bool is_plain_loops(const Primitive& pd) {
+  return std::string_view(pd.impl_info_str()).starts_with("ref");
 }
 
-Prepared prepare_conv(const PrepareContext& ctx) {
+// One convolution, its primitive chosen.
+std::unique_ptr<Kernel> finish(const PrepareContext& ctx, const ConvLayouts& l, const Primitive& pd,
+                               const memory::desc& bias, Residual how) {
+  auto kernel = std::make_unique<OneDnnKernel>();
+  set_channels_last(ctx.outputs[0]);
+  const auto result = kernel->output(0, l.maps);
+  const bool direct = pd.dst_desc() == l.maps;
+  const auto y = direct ? result : kernel->temporary(pd.dst_desc());
+  OneDnnKernel::Arguments args{
+      {DNNL_ARG_SRC, kernel->as(kernel->input(0, l.of(ctx.inputs[0])), pd.src_desc())},
+      {DNNL_ARG_WEIGHTS, kernel->packed(ctx, 1, l.weights, pd.weights_desc())},
+      {DNNL_ARG_DST, y}};
+  if (ctx.has_input(2)) args.emplace_back(DNNL_ARG_BIAS, kernel->packed(ctx, 2, bias, bias));
+  if (how != Residual::none) {
+    const auto z = kernel->input(3, l.of(ctx.inputs[3]));
+    if (how == Residual::addend)
+      args.emplace_back(DNNL_ARG_ATTR_MULTIPLE_POST_OP(0) | DNNL_ARG_SRC_1,
+                        kernel->as(z, pd.dst_desc()));
+    else
+      kernel->reorder(z, y);
+  }
+  kernel->add(dnnl::convolution_forward(pd), pd.scratchpad_desc(), std::move(args));
+  if (!direct) kernel->reorder(y, result);
+  return kernel;
+}
+
+template <DType type>
+Prepared prepare_direct(const PrepareContext& ctx) {
   const Geometry g = conv_rules::of_conv(ctx, ctx.inputs[0].shape, ctx.inputs[1].shape);
-  if (std::string why = refusal(ctx, g); !why.empty()) return refuse(std::move(why));
+  if (std::string why = conv_refusal(ctx, g, type); !why.empty()) return refuse(std::move(why));
   return with_onednn([&]() -> Prepared {
-    const Layouts l(g, DType::f32);
-    memory::desc bias;
-    if (ctx.has_input(2)) bias = memory::desc({g.maps}, l.type, memory::format_tag::a);
+    const ConvLayouts l(g, type);
+    const Tail tail(ctx);
+    const memory::desc bias = l.bias(ctx.has_input(2), g.maps);
     const dnnl::convolution_forward::desc desc(
         dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_direct, l.image,
         l.weights_any, bias, l.maps, l.strides, l.dilations, l.pads_begin, l.pads_end);
-    const dnnl::convolution_forward::primitive_desc pd(desc, user_scratchpad(), onednn_engine());
-    auto kernel = new_kernel();
-    set_channels_last(ctx.outputs[0]);
-    OneDnnKernel::Arguments args{
-        {DNNL_ARG_SRC, kernel->as(kernel->input(0, desc_of(ctx.inputs[0])), pd.src_desc())},
-        {DNNL_ARG_WEIGHTS, kernel->as(kernel->input(1, l.weights), pd.weights_desc())},
-        {DNNL_ARG_DST, kernel->output(0, pd.dst_desc())}};
-    if (ctx.has_input(2)) args.emplace_back(DNNL_ARG_BIAS, kernel->input(2, bias));
-    kernel->add(dnnl::convolution_forward(pd), pd.scratchpad_desc(), std::move(args));
-    return kernel;
+    const Residual how = tail.residual ? Residual::addend : Residual::none;
+    dnnl::primitive_attr attr;
+    if (!tail.attributes(how, l.maps, attr))
+      return refuse(fmt::format("oneDNN has no activation {}", tail.activation));
+    const Primitive pd(desc, attr, onednn_engine());
+    if (!tail.fused || !is_plain_loops(pd)) return finish(ctx, l, pd, bias, how);
+    if (tail.residual && tail.attributes(Residual::sum, l.maps, attr)) {
+      const Primitive with_sum(desc, attr, onednn_engine());
+      if (!is_plain_loops(with_sum)) return finish(ctx, l, with_sum, bias, Residual::sum);
+    }
+    return refuse("oneDNN has only plain loops for it");
   });
 }
 
-dnnl::convolution_forward::primitive_desc forward_hint(const Layouts& l) {
-  const dnnl::convolution_forward::desc desc(
-      dnnl::prop_kind::forward_training, dnnl::algorithm::convolution_direct, l.image,
-      l.weights_any, l.maps, l.strides, l.dilations, l.pads_begin, l.pads_end);
-  return {desc, user_scratchpad(), onednn_engine()};
-}
-
-Prepared prepare_input_grad(const PrepareContext& ctx) {
-  const Geometry g = conv_rules::of_input_grad(ctx, ctx.inputs[0].shape, ctx.inputs[1].shape);
-  if (std::string why = refusal(ctx, g); !why.empty()) return refuse(std::move(why));
+// 3x3 windows with stride 1: fewer multiplications, more additions, an error of about 1e-5 of the
+// largest output. oneDNN has it for AVX-512.
+Prepared prepare_winograd(const PrepareContext& ctx) {
+  const Geometry g = conv_rules::of_conv(ctx, ctx.inputs[0].shape, ctx.inputs[1].shape);
+  if (std::string why = conv_refusal(ctx, g, DType::f32); !why.empty())
+    return refuse(std::move(why));
+  if (!ctx.is_constant(1)) return refuse("the weights may change, and transforming them is slow");
+  const Windows& w = g.windows;
+  if (g.groups != 1 || w.kernel != Shape{3, 3} || w.strides != Shape{1, 1} ||
+      w.dilations != Shape{1, 1})
+    return refuse("only windows of 3x3 with stride 1 in one group");
   return with_onednn([&]() -> Prepared {
-    const Layouts l(g, DType::f32);
-    const dnnl::convolution_backward_data::desc desc(dnnl::algorithm::convolution_direct, l.image,
-                                                     l.weights_any, l.maps, l.strides, l.dilations,
-                                                     l.pads_begin, l.pads_end);
-    const dnnl::convolution_backward_data::primitive_desc pd(desc, user_scratchpad(),
-                                                             onednn_engine(), forward_hint(l));
-    auto kernel = new_kernel();
-    set_channels_last(ctx.outputs[0]);
-    OneDnnKernel::Arguments args{
-        {DNNL_ARG_DIFF_DST,
-         kernel->as(kernel->input(0, desc_of(ctx.inputs[0])), pd.diff_dst_desc())},
-        {DNNL_ARG_WEIGHTS, kernel->as(kernel->input(1, l.weights), pd.weights_desc())},
-        {DNNL_ARG_DIFF_SRC, kernel->output(0, pd.diff_src_desc())}};
-    kernel->add(dnnl::convolution_backward_data(pd), pd.scratchpad_desc(), std::move(args));
-    return kernel;
+    const ConvLayouts l(g, DType::f32);
+    const Tail tail(ctx);
+    const memory::desc bias = l.bias(ctx.has_input(2), g.maps);
+    const memory::desc image(l.image.dims(), l.type, memory::format_tag::any);
+    const memory::desc maps(l.maps.dims(), l.type, memory::format_tag::any);
+    const dnnl::convolution_forward::desc desc(
+        dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_winograd, image,
+        l.weights_any, bias, maps, l.strides, l.dilations, l.pads_begin, l.pads_end);
+    const Residual how = tail.residual ? Residual::sum : Residual::none;
+    dnnl::primitive_attr attr;
+    if (!tail.attributes(how, maps, attr))
+      return refuse(fmt::format("oneDNN has no activation {}", tail.activation));
+    return finish(ctx, l, Primitive(desc, attr, onednn_engine()), bias, how);
   });
-}
-
-Prepared prepare_weight_grad(const PrepareContext& ctx) {
-  const Geometry g = conv_rules::of_weight_grad(ctx, ctx.inputs[0].shape, ctx.inputs[1].shape);
-  if (std::string why = refusal(ctx, g); !why.empty()) return refuse(std::move(why));
-  return with_onednn([&]() -> Prepared {
-    const Layouts l(g, DType::f32);
-    const dnnl::convolution_backward_weights::desc desc(dnnl::algorithm::convolution_direct,
-                                                        l.image, l.weights_any, l.maps, l.strides,
-                                                        l.dilations, l.pads_begin, l.pads_end);
-    const dnnl::convolution_backward_weights::primitive_desc pd(desc, user_scratchpad(),
-                                                                onednn_engine(), forward_hint(l));
-    auto kernel = new_kernel();
-    const auto source = kernel->as(kernel->input(0, desc_of(ctx.inputs[0])), pd.src_desc());
-    const auto maps = kernel->as(kernel->input(1, desc_of(ctx.inputs[1])), pd.diff_dst_desc());
-    const auto result = kernel->output(0, l.weights);
-    const bool direct = pd.diff_weights_desc() == l.weights;
-    const auto weights = direct ? result : kernel->temporary(pd.diff_weights_desc());
-    kernel->add(
-        dnnl::convolution_backward_weights(pd), pd.scratchpad_desc(),
-        {{DNNL_ARG_SRC, source}, {DNNL_ARG_DIFF_DST, maps}, {DNNL_ARG_DIFF_WEIGHTS, weights}});
-    if (!direct) kernel->reorder(weights, result);
-    return kernel;
-  });
-}
-
-// oneDNN's weights of a deconvolution are [M, C] seen from the result: ONNX's with those two
-// swapped.
-Prepared prepare_transpose(const PrepareContext& ctx) {
-  Geometry g = conv_rules::of_transpose(ctx, ctx.inputs[0].shape, ctx.inputs[1].shape);
-  // Less than a stride of elements past the last window: oneDNN rounds down, so it need not be
-  // told.
-  for (size_t axis = 0; axis < g.windows.rank(); ++axis) {
-    int64_t& past = g.windows.pads_end[axis];
-    if (past < 0 && -past < g.windows.strides[axis]) past = 0;
-  }
-  if (std::string why = refusal(ctx, g); !why.empty()) return refuse(std::move(why));
-  return with_onednn([&]() -> Prepared {
-    const Layouts l(g, DType::f32);
-    const size_t lead = g.groups > 1 ? 1 : 0;
-    memory::dims sizes = l.weights.dims(), strides = Layouts::row_major(sizes);
-    std::swap(sizes[lead], sizes[lead + 1]);
-    std::swap(strides[lead], strides[lead + 1]);
-    const memory::desc given(sizes, l.type, strides);
-    const memory::desc any(sizes, l.type, memory::format_tag::any);
-    memory::desc bias;
-    if (ctx.has_input(2)) bias = memory::desc({g.channels}, l.type, memory::format_tag::a);
-    const dnnl::deconvolution_forward::desc desc(
-        dnnl::prop_kind::forward_inference, dnnl::algorithm::deconvolution_direct, l.maps, any,
-        bias, l.image, l.strides, l.dilations, l.pads_begin, l.pads_end);
-    const dnnl::deconvolution_forward::primitive_desc pd(desc, user_scratchpad(), onednn_engine());
-    auto kernel = new_kernel();
-    set_channels_last(ctx.outputs[0]);
-    OneDnnKernel::Arguments args{
-        {DNNL_ARG_SRC, kernel->as(kernel->input(0, desc_of(ctx.inputs[0])), pd.src_desc())},
-        {DNNL_ARG_WEIGHTS, kernel->as(kernel->input(1, given), pd.weights_desc())},
-        {DNNL_ARG_DST, kernel->output(0, pd.dst_desc())}};
-    if (ctx.has_input(2)) args.emplace_back(DNNL_ARG_BIAS, kernel->input(2, bias));
-    kernel->add(dnnl::deconvolution_forward(pd), pd.scratchpad_desc(), std::move(args));
-    return kernel;
-  });
-}
-
-// Weights must be row-major; images may have any strides. The runtime knows one rule a kernel, so a
-// strided weight is refused and comes back row-major through the second entry.
-template <Prepared (*prepare)(const PrepareContext&)>
-Prepared dense_weights(const PrepareContext& ctx) {
-  for (size_t i = 1; i < ctx.inputs.size(); ++i)
-    if (ctx.inputs[i].present() && !ctx.inputs[i].contiguous)
-      return refuse("the weights are strided");
-  return prepare(ctx);
 }
 
 }  // namespace
 
 constinit const KernelList onednn_conv{
-    {&op::Conv, "cpu.onednn_conv", dense_weights<prepare_conv>, Strides::any},
-    {&op::Conv, "cpu.onednn_conv_dense", prepare_conv},
-    {&op::Conv, "cpu.onednn_conv_half", through_f32<dense_weights<prepare_conv>>, Strides::any},
-    {&op::Conv, "cpu.onednn_conv_half_dense", through_f32<prepare_conv>},
-    {&op::ConvTranspose, "cpu.onednn_conv_transpose", dense_weights<prepare_transpose>,
+    {&op::Conv, "cpu.onednn_conv", dense_weights<prepare_direct<DType::f32>>, Strides::any},
+    {&op::Conv, "cpu.onednn_conv_dense", strided_weights<prepare_direct<DType::f32>>},
+    {&op::Conv, "cpu.onednn_conv_winograd", dense_weights<prepare_winograd>, Strides::any, true},
+    {&op::Conv, "cpu.onednn_conv_bf16", dense_weights<prepare_direct<DType::bf16>>, Strides::any},
+    {&op::Conv, "cpu.onednn_conv_half", through_f32<dense_weights<prepare_direct<DType::f32>>>,
      Strides::any},
-    {&op::ConvTranspose, "cpu.onednn_conv_transpose_dense", prepare_transpose},
-    {&op::ConvTranspose, "cpu.onednn_conv_transpose_half", through_f32<prepare_transpose>},
-    {&op::ConvInputGrad, "cpu.onednn_conv_input_grad", dense_weights<prepare_input_grad>,
+    {&op::Conv, "cpu.onednn_conv_half_dense",
+     through_f32<strided_weights<prepare_direct<DType::f32>>>},
+    {&op::FusedConv, "cpu.onednn_fused_conv", dense_weights<prepare_direct<DType::f32>>,
      Strides::any},
-    {&op::ConvInputGrad, "cpu.onednn_conv_input_grad_dense", prepare_input_grad},
-    {&op::ConvInputGrad, "cpu.onednn_conv_input_grad_half", through_f32<prepare_input_grad>},
-    {&op::ConvWeightGrad, "cpu.onednn_conv_weight_grad", prepare_weight_grad, Strides::any},
-    {&op::ConvWeightGrad, "cpu.onednn_conv_weight_grad_half", through_f32<prepare_weight_grad>},
+    {&op::FusedConv, "cpu.onednn_fused_conv_dense", strided_weights<prepare_direct<DType::f32>>},
+    {&op::FusedConv, "cpu.onednn_fused_conv_winograd", dense_weights<prepare_winograd>,
+     Strides::any, true},
+    {&op::FusedConv, "cpu.onednn_fused_conv_bf16", dense_weights<prepare_direct<DType::bf16>>,
+     Strides::any},
+    {&op::FusedConv, "cpu.onednn_fused_conv_half",
+     through_f32<dense_weights<prepare_direct<DType::f32>>>, Strides::any},
+    {&op::FusedConv, "cpu.onednn_fused_conv_half_dense",
+     through_f32<strided_weights<prepare_direct<DType::f32>>>},
 };
 
 }  // namespace tenon::cpu

@@ -122,7 +122,7 @@ Prepared prepare(const PrepareContext& ctx) {
 }  // namespace
 
 constinit const KernelList onednn_q_conv{
-    {&op::QLinearConv, "cpu.onednn_q_linear_conv", prepare, Strides::any},
+    {&op::QLinearConv, "cpu.onednn_q_linear_conv", prepare, Strides::any, true},
 };
 
 }  // namespace tenon::cpu

@@ -1,10 +1,13 @@
 // RNN, GRU and LSTM: X's part of all gates is one matrix product for many steps; then step by step
-// H's part, from a packed R, and the gates. Sequences and directions are shared out among threads,
-// or the columns of R where there is one sequence. f16 and bf16 are computed in f32.
+// H's part, from a packed R, and the gates. Constant weights are packed once. Sequences and
+// directions are shared out among threads, or the columns of R where there is one sequence. f16 and
+// bf16 are computed in f32.
 #include <algorithm>
 
 #include "backends/cpu/kernels/catalog.h"
+#include "backends/cpu/packed_matrix.h"
 #include "backends/cpu/recurrent_call.h"
+#include "backends/cpu/through_f32.h"
 #include "base/threads.h"
 #include "ops/nn/catalog.h"
 
@@ -29,7 +32,9 @@ class Recurrent final : public Kernel {
       : call_(ctx, cell), narrow_(half_conversion(DType::f32, call_.type)) {
     const recurrent::Sizes& s = call_.sizes;
     for (size_t i = 0; i < 3; ++i) wanted_[i] = ctx.wants_output(i);
-    direct_ = s.steps * s.batch <= kFewRows;
+    if (ctx.is_constant(recurrent::kW)) pack_w(ctx);
+    if (ctx.is_constant(recurrent::kR)) pack_r(ctx);
+    direct_ = packed_r_.empty() && s.steps * s.batch <= kFewRows;
     run_steps_ = std::clamp<int64_t>(
         kRunFloats / std::max<int64_t>(s.batch * call_.gate_columns() * s.directions, 1), 1,
         std::max<int64_t>(s.steps, 1));
@@ -48,7 +53,7 @@ class Recurrent final : public Kernel {
 
   void run(const RunContext& ctx) const override {
     const recurrent::Sizes& s = call_.sizes;
-    const Floats in(call_, ctx);
+    const Floats in(call_, ctx, unread_);
     const Run run{ctx, in, call_.lengths(ctx), static_cast<float*>(ctx.scratch)};
     for (int64_t d = 0; d < s.directions; ++d) begin(run, d);
     const int64_t tasks = s.directions * tasks_a_direction_;
@@ -80,7 +85,7 @@ class Recurrent final : public Kernel {
   // Places in the scratch memory of one direction, in floats.
   struct Places {
     int64_t x = 0, gates = 0, h = 0, c = 0, extra = 0, bias = 0, hidden_bias = 0, packed = 0,
-            packed_fresh = 0, all = 0;
+            all = 0;
   };
 
   bool is(Cell cell) const { return call_.settings.cell == cell; }
@@ -89,16 +94,56 @@ class Recurrent final : public Kernel {
     return is(Cell::gru) ? 2 * call_.sizes.hidden : call_.gate_columns();
   }
 
+  int64_t packed_floats(int64_t columns) const {
+    return static_cast<int64_t>(call_.loops.packed_size(static_cast<size_t>(call_.sizes.hidden),
+                                                        static_cast<size_t>(columns)));
+  }
+
+  // Packs a direction's R at `to`: first all columns that need no reset gate, then those that do.
+  void pack_r(const float* r, float* to) const {
+    const int64_t hidden = call_.sizes.hidden;
+    const auto k = static_cast<size_t>(hidden);
+    call_.loops.pack(r, k, k, static_cast<size_t>(plain_columns()), false, to);
+    if (is(Cell::gru))
+      call_.loops.pack(r + 2 * hidden * hidden, k, k, k, false,
+                       to + packed_floats(plain_columns()));
+  }
+
+  // One for each direction, made once for all plans.
+  void pack_w(const PrepareContext& ctx) {
+    const recurrent::Sizes& s = call_.sizes;
+    if (s.input == 0) return;
+    kept_.push_back(constant_as_f32(ctx, recurrent::kW));
+    for (int64_t d = 0; d < s.directions; ++d)
+      packed_w_.push_back(
+          pack_matrix(*ctx.packed, {kept_.back().data<float>() + d * call_.gate_columns() * s.input,
+                                    s.input, call_.gate_columns(), 1, s.input}));
+    unread_ |= 1U << recurrent::kW;
+  }
+  void pack_r(const PrepareContext& ctx) {
+    const recurrent::Sizes& s = call_.sizes;
+    kept_.push_back(constant_as_f32(ctx, recurrent::kR));
+    const int64_t floats =
+        packed_floats(plain_columns()) + (is(Cell::gru) ? packed_floats(s.hidden) : 0);
+    for (int64_t d = 0; d < s.directions; ++d) {
+      const float* r = kept_.back().data<float>() + d * call_.gate_columns() * s.hidden;
+      const std::string layout = fmt::format("R of {} in panels of {}: {} x {}", call_.name,
+                                             call_.loops.panel, call_.gate_columns(), s.hidden);
+      packed_r_.push_back(ctx.packed->get(r, layout, [&] {
+        Tensor made = Tensor::empty({floats}, DType::f32);
+        pack_r(r, made.data<float>());
+        return made;
+      }));
+    }
+    unread_ |= 1U << recurrent::kR;
+  }
+
   void lay_out() {
     const recurrent::Sizes& s = call_.sizes;
     const auto take = [&](int64_t floats) {
       const int64_t at = places_.all;
       places_.all += (floats + 15) / 16 * 16;
       return at;
-    };
-    const auto packed = [&](int64_t columns) {
-      return static_cast<int64_t>(
-          call_.loops.packed_size(static_cast<size_t>(s.hidden), static_cast<size_t>(columns)));
     };
     places_.x = take(copies_x_ || call_.settings.directions == 2 || call_.settings.only_reverse
                          ? run_steps_ * s.batch * s.input
@@ -109,10 +154,9 @@ class Recurrent final : public Kernel {
     places_.extra = take(is(Cell::rnn) ? 0 : s.batch * s.hidden);
     places_.bias = take(call_.gate_columns());
     places_.hidden_bias = take(s.hidden);
-    if (!direct_) {
-      places_.packed = take(packed(plain_columns()));
-      places_.packed_fresh = take(is(Cell::gru) ? packed(s.hidden) : 0);
-    }
+    if (!direct_ && packed_r_.empty())
+      places_.packed =
+          take(packed_floats(plain_columns()) + (is(Cell::gru) ? packed_floats(s.hidden) : 0));
     scratch_bytes = static_cast<size_t>(places_.all * s.directions) * sizeof(float);
   }
 
@@ -126,15 +170,8 @@ class Recurrent final : public Kernel {
   // Packs a direction's R, adds up its biases and sets its states.
   void begin(const Run& run, int64_t d) const {
     const recurrent::Sizes& s = call_.sizes;
-    const auto hidden = static_cast<size_t>(s.hidden);
-    const float* r = weights(run, recurrent::kR, d);
-    if (!direct_) {
-      call_.loops.pack(r, hidden, hidden, static_cast<size_t>(plain_columns()), false,
-                       at(run, d, places_.packed));
-      if (is(Cell::gru))
-        call_.loops.pack(r + 2 * s.hidden * s.hidden, hidden, hidden, hidden, false,
-                         at(run, d, places_.packed_fresh));
-    }
+    if (!direct_ && packed_r_.empty())
+      pack_r(weights(run, recurrent::kR, d), at(run, d, places_.packed));
     const int64_t columns = call_.gate_columns();
     float* bias = at(run, d, places_.bias);
     float* hidden_bias = at(run, d, places_.hidden_bias);
@@ -179,8 +216,18 @@ class Recurrent final : public Kernel {
     } else {
       x += call_.x_at(first, 0);
     }
-    const float* w = weights(run, recurrent::kW, d);
     float* gates = at(run, d, places_.gates);
+    if (!packed_w_.empty()) {
+      LinearProduct product;
+      product.x = x;
+      product.rows = rows;
+      product.x_stride = s.input;
+      product.y = gates;
+      product.y_stride = call_.gate_columns();
+      cpu::multiply(packed_w_[static_cast<size_t>(d)], product);
+      return;
+    }
+    const float* w = weights(run, recurrent::kW, d);
     if (rows > kFewProjected) {
       matrix_product(false, true, rows, call_.gate_columns(), s.input, x, w, gates, false);
       return;
@@ -191,9 +238,9 @@ class Recurrent final : public Kernel {
                        static_cast<size_t>(s.input), static_cast<size_t>(call_.gate_columns()));
   }
 
-  // y += h R^T for `columns` of R's rows from `from` on.
-  void multiply(const Run& run, int64_t d, int64_t place, int64_t from, int64_t columns,
-                const float* h, float* y, int64_t y_stride, int64_t rows) const {
+  // y += h R^T for `columns` of R's rows from `from` on: 0, or where the fresh gates' begin.
+  void multiply(const Run& run, int64_t d, int64_t from, int64_t columns, const float* h, float* y,
+                int64_t y_stride, int64_t rows) const {
     const auto k = static_cast<size_t>(call_.sizes.hidden), n = static_cast<size_t>(columns);
     if (direct_) {
       const float* r = weights(run, recurrent::kR, d) + from * call_.sizes.hidden;
@@ -201,7 +248,9 @@ class Recurrent final : public Kernel {
         call_.loops.dots(h + row * call_.sizes.hidden, r, y + row * y_stride, k, n);
       return;
     }
-    const float* packed = at(run, d, place);
+    const float* packed = packed_r_.empty() ? at(run, d, places_.packed)
+                                            : packed_r_[static_cast<size_t>(d)].data<float>();
+    if (from > 0) packed += packed_floats(plain_columns());
     const auto panels = static_cast<int64_t>((n + call_.loops.panel - 1) / call_.loops.panel);
     const auto some = [&](int64_t first, int64_t last) {
       call_.loops.multiply(h, k, packed, y, static_cast<size_t>(y_stride),
@@ -220,7 +269,7 @@ class Recurrent final : public Kernel {
     const int64_t columns = call_.gate_columns(), rows = end_row - begin_row;
     float* h = at(run, d, places_.h) + begin_row * s.hidden;
     float* gates = at(run, d, places_.gates) + ((step - first) * s.batch + begin_row) * columns;
-    multiply(run, d, places_.packed, 0, plain_columns(), h, gates, columns, rows);
+    multiply(run, d, 0, plain_columns(), h, gates, columns, rows);
     if (is(Cell::gru)) prepare_fresh(run, d, h, gates, begin_row, rows);
     for (int64_t row = 0; row < rows; ++row) {
       const int64_t n = begin_row + row;
@@ -258,7 +307,7 @@ class Recurrent final : public Kernel {
     if (call_.settings.linear_before_reset) {
       for (int64_t row = 0; row < rows; ++row)
         std::copy_n(at(run, d, places_.hidden_bias), hidden, extra + row * hidden);
-      multiply(run, d, places_.packed_fresh, 2 * hidden, hidden, h, extra, hidden, rows);
+      multiply(run, d, 2 * hidden, hidden, h, extra, hidden, rows);
       for (int64_t row = 0; row < rows; ++row)
         call_.loops.add_product(gates + row * columns + 2 * hidden, gates + row * columns + hidden,
                                 extra + row * hidden, n);
@@ -266,8 +315,7 @@ class Recurrent final : public Kernel {
       for (int64_t row = 0; row < rows; ++row)
         call_.loops.product(extra + row * hidden, gates + row * columns + hidden, h + row * hidden,
                             n);
-      multiply(run, d, places_.packed_fresh, 2 * hidden, hidden, extra, gates + 2 * hidden, columns,
-               rows);
+      multiply(run, d, 2 * hidden, hidden, extra, gates + 2 * hidden, columns, rows);
     }
   }
 
@@ -331,6 +379,11 @@ class Recurrent final : public Kernel {
 
   const RecurrentCall call_;
   const ConvertFn narrow_;  // null for f32
+  // Weights that never change, packed, one a direction; empty for others.
+  std::vector<PackedMatrix> packed_w_;
+  std::vector<Tensor> packed_r_;
+  TensorList kept_;      // what they were packed from
+  uint32_t unread_ = 0;  // the ports of those weights
   Places places_;
   int64_t run_steps_ = 1, tasks_a_direction_ = 1;
   bool wanted_[3] = {};

@@ -137,6 +137,8 @@ Prepared prepare(const PrepareContext& ctx, const Ports& ports, bool centred, si
   kernel->rows = x.numel() / length;
   kernel->skip_rows = ports.skip >= 0 ? std::max<int64_t>(1, ctx.inputs[1].numel() / length) : 1;
   kernel->epsilon = ctx.f("epsilon");
+  // A row of Y is written when its sum is elsewhere.
+  kernel->in_place = ports.skip >= 0 ? 3 : 1;
   return kernel;
 }
 

@@ -249,6 +249,7 @@ Prepared prepare(const PrepareContext& ctx) {
     kernel->two_inputs = two_inputs;
     kernel->rows = outer;
     kernel->length = x.shape[axis];
+    kernel->in_place = two_inputs ? 3 : 1;  // each pass writes what it has just read
     return kernel;
   }
   if (x.dtype != DType::f32)
@@ -260,6 +261,7 @@ Prepared prepare(const PrepareContext& ctx) {
   kernel->outer = outer;
   kernel->length = x.shape[axis];
   kernel->inner = inner;
+  kernel->in_place = two_inputs ? 3 : 1;
   return kernel;
 }
 

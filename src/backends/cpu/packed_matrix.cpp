@@ -1,0 +1,137 @@
+#include "backends/cpu/packed_matrix.h"
+
+#include <algorithm>
+
+#include "base/threads.h"
+
+namespace tenon::cpu {
+
+namespace {
+
+// Rows of a panel that are multiplied at a time: with a tile of x they leave room in the second
+// cache (1 MiB, 192 KiB of it at most).
+constexpr int64_t kMaxDepth = 1024;
+// What one thread does in a nanosecond, roughly: operations, and bytes read from memory.
+constexpr double kOperations = 80;
+constexpr double kBytes = 25;
+// Nanoseconds worth a thread of their own.
+constexpr double kShare = 8000;
+
+int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+// `count` things in `parts` parts of nearly equal size: where part i begins.
+int64_t part_begin(int64_t i, int64_t count, int64_t parts) {
+  return i * (count / parts) + std::min(i, count % parts);
+}
+
+Tensor make_panels(const MatrixView& m, const LinearLoops& loops) {
+  const auto panel = static_cast<int64_t>(loops.panel), lanes = static_cast<int64_t>(loops.lanes);
+  const int64_t whole = m.columns / panel * panel;
+  const int64_t width = whole + divide_up(m.columns - whole, lanes) * lanes;
+  Tensor panels = Tensor::empty({m.k * width}, DType::f32);
+  auto* to = panels.data<float>();
+  parallel_for(0, divide_up(m.columns, panel), 1, [&](int64_t from, int64_t end) {
+    for (int64_t p = from; p < end; ++p)
+      loops.pack(m.data + p * panel * m.column_stride, m.k_stride, m.column_stride,
+                 static_cast<size_t>(m.k),
+                 static_cast<size_t>(std::min(panel, m.columns - p * panel)), to + p * panel * m.k);
+  });
+  return panels;
+}
+
+class Product {
+ public:
+  Product(const PackedMatrix& matrix, const LinearProduct& product,
+          const ActivationLoop& activation)
+      : m_(matrix), p_(product), activation_(activation) {
+    panel_ = static_cast<int64_t>(m_.loops.panel);
+    lanes_ = static_cast<int64_t>(m_.loops.lanes);
+    panels_ = divide_up(m_.columns, panel_);
+    tiles_ = divide_up(p_.rows, static_cast<int64_t>(m_.loops.max_rows));
+  }
+
+  void run() const {
+    const double depth = static_cast<double>(m_.k);
+    const double columns = static_cast<double>(std::min(panel_, m_.columns));
+    const double rows = static_cast<double>(p_.rows) / static_cast<double>(tiles_);
+    const double compute = 2 * rows * columns * depth / kOperations;
+    const double read = 4 * columns * depth / kBytes / static_cast<double>(tiles_);
+    const auto grain = static_cast<int64_t>(kShare / std::max({compute, read, 1.0})) + 1;
+    // Panel by panel, so that one is read from memory once for all rows of a share.
+    parallel_for(0, panels_ * tiles_, grain, [&](int64_t from, int64_t end) {
+      while (from < end) {
+        const int64_t tile = from % tiles_, count = std::min(tiles_ - tile, end - from);
+        multiply_panel(from / tiles_, tile, tile + count);
+        from += count;
+      }
+    });
+  }
+
+ private:
+  void multiply_panel(int64_t panel, int64_t first, int64_t last) const {
+    const int64_t column = panel * panel_, columns = std::min(panel_, m_.columns - column);
+    const int64_t width = divide_up(columns, lanes_) * lanes_;
+    const float* from = m_.panels.data<float>() + column * m_.k;
+    const int64_t depths = divide_up(m_.k, kMaxDepth);
+    for (int64_t d = 0; d < depths; ++d) {
+      const int64_t k = part_begin(d, m_.k, depths), end = part_begin(d + 1, m_.k, depths);
+      for (int64_t tile = first; tile < last; ++tile) {
+        const int64_t row = part_begin(tile, p_.rows, tiles_);
+        const int64_t rows = part_begin(tile + 1, p_.rows, tiles_) - row;
+        LinearTile t;
+        t.x = p_.x + row * p_.x_stride + k;
+        t.x_stride = static_cast<size_t>(p_.x_stride);
+        t.rows = static_cast<size_t>(rows);
+        t.panel = from + k * width;
+        t.k = static_cast<size_t>(end - k);
+        t.columns = static_cast<size_t>(columns);
+        t.scale = p_.scale;
+        t.y = p_.y + row * p_.y_stride + column;
+        t.y_stride = static_cast<size_t>(p_.y_stride);
+        if (d > 0) {
+          t.add = t.y;
+          t.add_stride = t.y_stride;
+        } else {
+          if (p_.bias) t.bias = p_.bias + column;
+          if (p_.add) t.add = p_.add + row * p_.add_stride + column;
+          t.add_stride = static_cast<size_t>(p_.add_stride);
+        }
+        m_.loops.tile(t);
+        if (activation_ && d + 1 == depths) activate(t);
+      }
+    }
+  }
+
+  void activate(const LinearTile& t) const {
+    if (t.columns == t.y_stride) return activation_(t.y, t.rows * t.columns);
+    for (size_t row = 0; row < t.rows; ++row) activation_(t.y + row * t.y_stride, t.columns);
+  }
+
+  const PackedMatrix& m_;
+  const LinearProduct& p_;
+  const ActivationLoop& activation_;
+  int64_t panel_, lanes_, panels_, tiles_;
+};
+
+}  // namespace
+
+PackedMatrix pack_matrix(const MatrixView& matrix) {
+  const LinearLoops loops = linear_loops();
+  return {loops, matrix.k, matrix.columns, make_panels(matrix, loops)};
+}
+
+PackedMatrix pack_matrix(PackedStore& store, const MatrixView& matrix) {
+  const LinearLoops loops = linear_loops();
+  const std::string layout =
+      fmt::format("panels of {}: {} x {}, strides {}, {}", loops.panel, matrix.k, matrix.columns,
+                  matrix.k_stride, matrix.column_stride);
+  return {loops, matrix.k, matrix.columns,
+          store.get(matrix.data, layout, [&] { return make_panels(matrix, loops); })};
+}
+
+void multiply(const PackedMatrix& matrix, const LinearProduct& product,
+              const ActivationLoop& activation) {
+  if (product.rows > 0) Product(matrix, product, activation).run();
+}
+
+}  // namespace tenon::cpu

@@ -1,0 +1,49 @@
+#include "cli/model_session.h"
+
+#include <CLI/CLI.hpp>
+
+#include "base/text.h"
+#include "formats/onnx/import.h"
+#include "graph/widen.h"
+
+namespace tenon::cli {
+
+void add_session_flags(CLI::App& app, SessionFlags& flags) {
+  app.add_flag("--no-optimize", flags.no_optimize, "Leave the graph as it is in the file");
+  app.add_option("--without", flags.without, "PASS,...: leave these passes out")
+      ->delimiter(',')
+      ->allow_extra_args(false);
+  app.add_option("--tune", flags.tune,
+                 "quick: where several kernels can do a step, time them; off: take the first")
+      ->check(CLI::IsMember({"off", "quick"}));
+}
+
+engine::SessionOptions session_options(const SessionFlags& flags) {
+  engine::SessionOptions options;
+  options.optimize = !flags.no_optimize;
+  options.passes.without = flags.without;
+  options.passes.only = flags.only;
+  options.tune = flags.tune == "off" ? engine::Tune::off : engine::Tune::quick;
+  return options;
+}
+
+graph::Graph load_graph(const std::string& path, bool keep_halves) {
+  graph::Graph graph = formats::import_onnx(path);
+  return keep_halves ? graph : graph::widen_halves(graph);
+}
+
+engine::Session load_session(const std::string& path, const engine::SessionOptions& options,
+                             bool keep_halves) {
+  return engine::Session(load_graph(path, keep_halves), options);
+}
+
+train::Predict engine_predictor(const graph::Graph& graph) {
+  TENON_CHECK(graph.inputs.size() == 1 && !graph.outputs.empty(), usage,
+              "{}: the model has {}; a model of one input is needed to be evaluated", graph.name,
+              text::plural(graph.inputs.size(), "input"));
+  return [session = std::make_shared<const engine::Session>(graph)](const Tensor& batch) {
+    return session->run({batch})[0];
+  };
+}
+
+}  // namespace tenon::cli

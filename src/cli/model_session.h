@@ -1,0 +1,34 @@
+// Models as verbs run them: imported, optimised, planned.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "engine/session.h"
+#include "train/evaluate.h"
+
+namespace CLI {
+class App;
+}
+
+namespace tenon::cli {
+
+// What several verbs can be told about it.
+struct SessionFlags {
+  bool no_optimize = false;
+  std::vector<std::string> without, only;  // passes
+  std::string tune = "quick";
+};
+void add_session_flags(CLI::App& app, SessionFlags& flags);
+engine::SessionOptions session_options(const SessionFlags& flags);
+
+// An ONNX file as a graph. Unless `keep_halves`, 16-bit floats are computed in f32 and rounded at
+// the end.
+graph::Graph load_graph(const std::string& path, bool keep_halves = false);
+engine::Session load_session(const std::string& path, const engine::SessionOptions& options,
+                             bool keep_halves = false);
+
+// A graph of one input and one output, run by the engine.
+train::Predict engine_predictor(const graph::Graph& graph);
+
+}  // namespace tenon::cli

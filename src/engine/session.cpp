@@ -1,0 +1,169 @@
+#include "engine/session.h"
+
+#include <algorithm>
+#include <list>
+#include <mutex>
+
+#include "base/threads.h"
+#include "base/trace.h"
+#include "engine/plan.h"
+#include "formats/onnx/import.h"
+#include "graph/interpreter.h"
+#include "graph/widen.h"
+#include "runtime/dispatch.h"
+#include "runtime/packed_store.h"
+
+namespace tenon::engine {
+
+struct Session::State {
+  SessionOptions options;
+  graph::Graph graph;
+  std::vector<graph::PassResult> passes;
+  std::vector<Port> inputs, outputs;
+  PackedStore packed;
+
+  // Plans by what decides them, the one used last in front.
+  struct Entry {
+    std::vector<int64_t> key;
+    std::shared_ptr<const Plan> plan;
+  };
+  std::mutex mutex;
+  std::list<Entry> plans;
+
+  State(graph::Graph given, const SessionOptions& o) : options(o), graph(std::move(given)) {
+    for (size_t v = 0; v < graph.values().size(); ++v)
+      graph.value(static_cast<graph::ValueId>(v)).parameter = false;  // nothing is trained here
+    if (options.optimize) passes = graph::run_passes(graph, options.passes);
+    for (graph::ValueId id : graph.inputs)
+      inputs.push_back({graph.value(id).name, graph.value(id).type});
+    for (graph::ValueId id : graph.outputs)
+      outputs.push_back({graph.value(id).name, graph.value(id).type});
+  }
+
+  std::shared_ptr<const Plan> plan_for(const TensorList& given) {
+    thread_local std::vector<int64_t> key;
+    key.assign({thread_count()});
+    for (const Tensor& input : given) {
+      const bool whole = input.defined() && !is_container(input.dtype());
+      key.push_back(input.defined() ? static_cast<int64_t>(input.dtype()) : -1);
+      if (whole) {
+        key.push_back(static_cast<int64_t>(input.shape().rank()));
+        key.insert(key.end(), input.shape().begin(), input.shape().end());
+      }
+    }
+    {
+      const std::scoped_lock lock(mutex);
+      for (auto at = plans.begin(); at != plans.end(); ++at) {
+        if (at->key != key) continue;
+        if (at != plans.begin()) plans.splice(plans.begin(), plans, at);
+        return at->plan;
+      }
+    }
+    graph::check_inputs(graph, given, graph.name.empty() ? "model" : graph.name);
+    std::vector<TensorType> types;
+    for (const Tensor& input : given) types.push_back(TensorType::of(input, false));
+    const std::vector<int64_t> own_key = key;  // planning may come through here again
+    std::shared_ptr<const Plan> plan = build_plan(graph, types, packed, options);
+    const std::scoped_lock lock(mutex);
+    plans.push_front({own_key, plan});
+    while (plans.size() > std::max<size_t>(options.max_plans, 1)) plans.pop_back();
+    return plan;
+  }
+
+  void run(const TensorList& given, TensorList& results, const Plan::Watch& watch) {
+    const NoGrad no_grad;
+    std::optional<ThreadLimit> limit;
+    if (options.threads > 0) limit.emplace(options.threads);
+    const std::shared_ptr<const Plan> plan = plan_for(given);
+    const bool dense = std::ranges::all_of(given, [](const Tensor& input) {
+      return is_container(input.dtype()) || input.is_contiguous();
+    });
+    results.resize(outputs.size());
+    if (dense) return plan->run(given, results, watch);
+    TensorList rows;
+    for (const Tensor& input : given)
+      rows.push_back(is_container(input.dtype()) ? input : input.contiguous());
+    plan->run(rows, results, watch);
+  }
+
+  std::shared_ptr<const Plan> limited_plan(const TensorList& like) {
+    const NoGrad no_grad;
+    std::optional<ThreadLimit> limit;
+    if (options.threads > 0) limit.emplace(options.threads);
+    return plan_for(like);
+  }
+};
+
+Session Session::load(const std::string& path, const SessionOptions& options) {
+  return Session(graph::widen_halves(formats::import_onnx(path)), options);
+}
+
+Session::Session(graph::Graph graph, const SessionOptions& options)
+    : state_(std::make_unique<State>(std::move(graph), options)) {}
+Session::Session(Session&&) noexcept = default;
+Session& Session::operator=(Session&&) noexcept = default;
+Session::~Session() = default;
+
+std::span<const Port> Session::inputs() const { return state_->inputs; }
+std::span<const Port> Session::outputs() const { return state_->outputs; }
+const graph::Graph& Session::graph() const { return state_->graph; }
+std::span<const graph::PassResult> Session::passes() const { return state_->passes; }
+
+TensorList Session::run(const TensorList& given, const Cancellation* cancellation) const {
+  TensorList results;
+  state_->run(given, results, {.cancellation = cancellation});
+  return results;
+}
+
+void Session::run_into(const TensorList& given, TensorList& results,
+                       const Cancellation* cancellation) const {
+  TENON_CHECK(results.size() <= state_->outputs.size(), usage,
+              "{}: {} tensors given for results; there are {} outputs", state_->graph.name,
+              results.size(), state_->outputs.size());
+  state_->run(given, results, {.cancellation = cancellation});
+}
+
+void Session::prepare(const TensorList& like) const { state_->limited_plan(like); }
+
+std::vector<StepInfo> Session::steps(const TensorList& like) const {
+  const auto type_of = [](const PlacedTensor& tensor) {
+    TensorType type;
+    type.dtype = tensor.dtype;
+    type.dims = to_dims(tensor.shape);
+    type.ranked = tensor.place.in != Place::In::slot;
+    return type;
+  };
+  std::vector<StepInfo> list;
+  const std::shared_ptr<const Plan> plan = state_->limited_plan(like);
+  for (const Step& step : plan->steps()) {
+    StepInfo info{step.op ? std::string(step.op->name) : "copy",
+                  step.name,
+                  step.origin,
+                  {},
+                  {},
+                  step.attrs,
+                  step.op};
+    for (const PlacedTensor& input : step.inputs) info.inputs.push_back(type_of(input));
+    for (const PlacedTensor& output : step.outputs) info.outputs.push_back(type_of(output));
+    list.push_back(std::move(info));
+  }
+  return list;
+}
+
+MemoryInfo Session::memory(const TensorList& like) const {
+  const std::shared_ptr<const Plan> plan = state_->limited_plan(like);
+  MemoryInfo info{plan->arena_bytes(), plan->live_bytes(), 0, state_->packed.bytes()};
+  for (const graph::Value& value : state_->graph.values())
+    if (value.is_constant() && !is_container(value.type.dtype))
+      info.constant_bytes += static_cast<int64_t>(value.type.constant.bytes());
+  return info;
+}
+
+TensorList Session::run_timed(const TensorList& given,
+                              const std::function<void(size_t, double)>& on_step) const {
+  TensorList results;
+  state_->run(given, results, {.on_step = &on_step});
+  return results;
+}
+
+}  // namespace tenon::engine
