@@ -6,6 +6,7 @@
 
 #include "base/threads.h"
 #include "base/trace.h"
+#include "engine/compiled_body.h"
 #include "engine/plan.h"
 #include "formats/onnx/import.h"
 #include "graph/interpreter.h"
@@ -18,6 +19,8 @@ namespace tenon::engine {
 struct Session::State {
   SessionOptions options;
   graph::Graph graph;
+  // With the graphs inside control flow compiled too; nothing where there are none.
+  std::optional<graph::Graph> with_bodies;
   std::vector<graph::PassResult> passes;
   std::vector<Port> inputs, outputs;
   PackedStore packed;
@@ -34,6 +37,7 @@ struct Session::State {
     for (size_t v = 0; v < graph.values().size(); ++v)
       graph.value(static_cast<graph::ValueId>(v)).parameter = false;  // nothing is trained here
     if (options.optimize) passes = graph::run_passes(graph, options.passes);
+    if (has_bodies(graph)) with_bodies.emplace(compile_bodies(graph, options));
     for (graph::ValueId id : graph.inputs)
       inputs.push_back({graph.value(id).name, graph.value(id).type});
     for (graph::ValueId id : graph.outputs)
@@ -63,7 +67,8 @@ struct Session::State {
     std::vector<TensorType> types;
     for (const Tensor& input : given) types.push_back(TensorType::of(input, false));
     const std::vector<int64_t> own_key = key;  // planning may come through here again
-    std::shared_ptr<const Plan> plan = build_plan(graph, types, packed, options);
+    std::shared_ptr<const Plan> plan =
+        build_plan(with_bodies ? *with_bodies : graph, types, packed, options);
     const std::scoped_lock lock(mutex);
     plans.push_front({own_key, plan});
     while (plans.size() > std::max<size_t>(options.max_plans, 1)) plans.pop_back();
