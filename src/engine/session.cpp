@@ -6,6 +6,7 @@
 
 #include "base/threads.h"
 #include "base/trace.h"
+#include "engine/compiled_body.h"
 #include "engine/engine_file.h"
 #include "engine/plan.h"
 #include "engine/tuning.h"
@@ -20,6 +21,8 @@ namespace tenon::engine {
 struct Session::State {
   SessionOptions options;
   graph::Graph graph;
+  // With the graphs inside control flow compiled too; nothing where there are none.
+  std::optional<graph::Graph> with_bodies;
   std::vector<graph::PassResult> passes;
   std::vector<Port> inputs, outputs;
   PackedStore packed;
@@ -43,6 +46,7 @@ struct Session::State {
       if (value.is_constant() && !is_container(value.type.dtype))
         value.type.constant = value.type.constant.contiguous();
     }
+    if (has_bodies(graph)) with_bodies.emplace(compile_bodies(graph, options));
     for (graph::ValueId id : graph.inputs)
       inputs.push_back({graph.value(id).name, graph.value(id).type});
     for (graph::ValueId id : graph.outputs)
@@ -76,7 +80,8 @@ struct Session::State {
     std::vector<TensorType> types;
     for (const Tensor& input : given) types.push_back(TensorType::of(input, false));
     const std::vector<int64_t> own_key = key;  // planning may come through here again
-    std::shared_ptr<const Plan> plan = build_plan(graph, types, packed, options, tuning);
+    std::shared_ptr<const Plan> plan =
+        build_plan(with_bodies ? *with_bodies : graph, types, packed, options, tuning);
     if (options.tune != Tune::off) save_tuning();
     const std::scoped_lock lock(mutex);
     plans.push_front({own_key, plan});

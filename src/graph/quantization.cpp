@@ -3,7 +3,11 @@
 #include <algorithm>
 #include <cmath>
 
+#include "ops/image/catalog.h"
+#include "ops/math/catalog.h"
+#include "ops/nn/catalog.h"
 #include "ops/quant/catalog.h"
+#include "ops/shape/catalog.h"
 #include "runtime/dispatch.h"
 
 namespace tenon::graph {
@@ -85,6 +89,28 @@ std::optional<Tensor> real_constant(const Rewriter& r, ValueId value) {
   return op::DequantizeLinear.all(inputs, node.attrs)[0];
 }
 
+bool moves_elements(const Graph& graph, const Node& node) {
+  const Call call{*node.op, node.attrs};
+  if (node.op == &op::Pad) {
+    if (call.s("mode") != "constant" || node.inputs.size() < 3 || node.inputs[2] == kNoValue)
+      return true;
+    const Value& filler = graph.value(node.inputs[2]);
+    return filler.is_constant() && filler.type.constant.numel() == 1 &&
+           filler.type.constant.item<double>() == 0;
+  }
+  if (node.op == &op::Resize)
+    return call.s("mode") == "nearest" &&
+           call.s("coordinate_transformation_mode") != "tf_crop_and_resize";
+  if (node.op == &op::MaxPool)
+    return std::ranges::count_if(node.outputs, [](ValueId id) { return id != kNoValue; }) == 1;
+  const OpDef* const movers[] = {
+      &op::Reshape,        &op::Transpose,    &op::Flatten,      &op::Squeeze,
+      &op::Unsqueeze,      &op::Slice,        &op::Split,        &op::Gather,
+      &op::GatherElements, &op::GatherND,     &op::DepthToSpace, &op::Expand,
+      &op::Tile,           &op::SpaceToDepth, &op::Identity,     &op::ReverseSequence};
+  return std::ranges::find(movers, node.op) != std::end(movers);
+}
+
 ValueId zero_point(Rewriter& r, const Quantization& how) {
   if (how.zero != kNoValue) return how.zero;
   return r.constant(Tensor::zeros(r.constant(how.scale)->shape(), how.type));
@@ -94,8 +120,8 @@ int64_t lowest(DType type) { return type == DType::i8 ? -128 : 0; }
 int64_t highest(DType type) { return type == DType::i8 ? 127 : 255; }
 
 int64_t quantized(double value, const Quantization& how) {
-  const float steps = std::nearbyint(static_cast<float>(value) / how.one_scale) +
-                      static_cast<float>(how.one_zero);
+  const float steps =
+      std::nearbyint(static_cast<float>(value) / how.one_scale) + static_cast<float>(how.one_zero);
   const auto low = static_cast<float>(lowest(how.type));
   const auto high = static_cast<float>(highest(how.type));
   return static_cast<int64_t>(steps > low ? std::min(steps, high) : low);

@@ -42,6 +42,10 @@ std::optional<Dequantized> dequantized_constant(Rewriter& r, ValueId value);
 // The numbers of an f32 constant, or of a dequantised one.
 std::optional<Tensor> real_constant(const Rewriter& r, ValueId value);
 
+// Whether the outputs of the node hold elements of input 0 and nothing else but zeros, or the
+// largest ones of them (MaxPool): it does the same to quantised elements.
+bool moves_elements(const Graph& graph, const Node& node);
+
 // The zero point as an input: a made constant where it is absent.
 ValueId zero_point(Rewriter& r, const Quantization& how);
 // A number quantised as QuantizeLinear would; one scale for all.

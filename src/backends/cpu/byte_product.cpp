@@ -57,8 +57,7 @@ template <size_t kCount>
     }
   }
   for (size_t r = 0; r < kCount; ++r)
-    for (size_t v = 0; v < 2; ++v)
-      _mm512_storeu_si512(out + r * kQuadPanel + 16 * v, sums[r][v]);
+    for (size_t v = 0; v < 2; ++v) _mm512_storeu_si512(out + r * kQuadPanel + 16 * v, sums[r][v]);
 }
 
 [[gnu::target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]] void tile_vnni_of(
@@ -79,9 +78,9 @@ template <size_t kCount>
 }
 
 bool has_vnni() {
-  static const bool found = __builtin_cpu_supports("avx512vnni") &&
-                            __builtin_cpu_supports("avx512bw") &&
-                            __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+  static const bool found =
+      __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bw") &&
+      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
   // Not where tests have taken AVX-512 away.
   return found && (hwy::SupportedTargets() & HWY_AVX3) != 0;
 }

@@ -3,9 +3,9 @@
 //
 // Along the inner axis both sides are words of 32 bits: two numbers of 16 bits less their zero
 // points (pairs, see integer_product.h), or four of 8 bits, the left ones unsigned (quads), which
-// processors with VNNI multiply and add up in one instruction. The left side of quads keeps its zero
-// point, so that sums are too large by the zero point times the sum of the column; correct() says by
-// how much.
+// processors with VNNI multiply and add up in one instruction. The left side of quads keeps its
+// zero point, so that sums are too large by the zero point times the sum of the column; correct()
+// says by how much.
 #pragma once
 
 #include <algorithm>
@@ -97,7 +97,8 @@ class ByteProduct {
     else if (type == DType::u8)
       std::memcpy(to, from, n);
     else
-      for (size_t i = 0; i < n; ++i) to[i] = static_cast<const std::byte*>(from)[i] ^ std::byte{128};
+      for (size_t i = 0; i < n; ++i)
+        to[i] = static_cast<const std::byte*>(from)[i] ^ std::byte{128};
   }
   // Lays `count` elements that are the zero point.
   void lay_zeros(int64_t count, DType type, int32_t zero_point, std::byte* to) const {
@@ -114,8 +115,8 @@ class ByteProduct {
   // Sums of rows that lie `row_stride` bytes apart with the panels [first, last) of `packed`:
   // finish(row, column, sums, count) for a run of each row.
   template <class Finish>
-  void multiply(const std::byte* rows, int64_t row_stride, int64_t row_count,
-                const int32_t* packed, int64_t first, int64_t last, const Finish& finish) const {
+  void multiply(const std::byte* rows, int64_t row_stride, int64_t row_count, const int32_t* packed,
+                int64_t first, int64_t last, const Finish& finish) const {
     alignas(64) int32_t sums[kMaxIntegerRows * kMaxIntegerPanel];
     const auto words = static_cast<size_t>(words_);
     for (int64_t p = first; p < last; ++p) {

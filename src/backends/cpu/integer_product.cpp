@@ -272,8 +272,8 @@ void to_floats(const int32_t* sums, size_t count, const int32_t* biases, const f
 
 IntegerLoops find_integer_loops() {
   static_assert(2 * hn::MaxLanes(Wide()) <= kMaxIntegerPanel && kRows <= kMaxIntegerRows);
-  return {2 * hn::Lanes(Wide()), kRows,         pack_row,   pack_panel, widen, interleave,
-          tile,                  tile_unpacked, requantize, to_floats};
+  return {2 * hn::Lanes(Wide()), kRows,      pack_row, pack_panel, widen, interleave, tile,
+          tile_unpacked,         requantize, to_floats};
 }
 
 }  // namespace

@@ -16,11 +16,11 @@ namespace tenon::cpu {
 // How sums become numbers of 8 bits: saturate(round((sum + bias) * scale) + zero_point).
 struct Requantization {
   int32_t bias = 0;
-  const int32_t* biases = nullptr;  // one a column, instead of `bias`
-  const float* scale = nullptr;  // one a column, or one for all
+  const float* scale = nullptr;     // one a column, or one for all
   bool one_scale = false;
   int32_t zero_point = 0;
   DType type = DType::u8;
+  const int32_t* biases = nullptr;  // one a column, instead of `bias`
 };
 
 // The best loops for this processor. Rows and columns are contiguous along the axis named last.

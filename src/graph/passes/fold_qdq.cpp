@@ -1,5 +1,5 @@
-// DequantizeLinear, an operator of floats, QuantizeLinear: one operator of integers. What is said of
-// types and shapes here is what ONNX Runtime's integer operators take.
+// DequantizeLinear, an operator of floats, QuantizeLinear: one operator of integers. What is said
+// of types and shapes here is what ONNX Runtime's integer operators take.
 #include <algorithm>
 #include <cmath>
 
@@ -40,7 +40,8 @@ std::vector<float> scales_of(const Rewriter& r, const Quantization& how, int64_t
 }
 
 // Biases become sums of 32 bits, in steps of x_scale * w_scale. Those that are not whole steps (as
-// quantised ones are) take a step that is a small part of the result's; sums stay far from overflow.
+// quantised ones are) take a step that is a small part of the result's; sums stay far from
+// overflow.
 constexpr float kMostOfAStep = 1.0F / 16;
 constexpr double kMostBias = 1 << 30;
 
@@ -177,9 +178,8 @@ ValueId fold_gemm(Rewriter& r, const Node& node, const Quantization* y) {
   in.add(*b);
   if (c != kNoValue || y) in.add(c);
   if (y) in.add(*y);
-  Attrs attrs{{"alpha", call.f("alpha")},
-              {"transA", call.i("transA")},
-              {"transB", call.i("transB")}};
+  Attrs attrs{
+      {"alpha", call.f("alpha")}, {"transA", call.i("transA")}, {"transB", call.i("transB")}};
   return r.add(op::QGemm, in.list, attrs);
 }
 

@@ -17,28 +17,6 @@ namespace {
 
 using namespace graph;  // NOLINT(google-build-using-namespace)
 
-// Whether the node's outputs hold elements of input 0 and nothing else (Pad: but zeros).
-bool moves(const Rewriter& r, const Node& node) {
-  const Call call{*node.op, node.attrs};
-  if (node.op == &op::Pad) {
-    if (call.s("mode") != "constant" || node.inputs.size() < 3 || node.inputs[2] == kNoValue)
-      return true;
-    const auto filler = r.scalar(node.inputs[2]);
-    return filler && *filler == 0;
-  }
-  if (node.op == &op::Resize)
-    return call.s("mode") == "nearest" &&
-           call.s("coordinate_transformation_mode") != "tf_crop_and_resize";
-  if (node.op == &op::MaxPool)
-    return std::ranges::count_if(node.outputs, [](ValueId id) { return id != kNoValue; }) == 1;
-  const OpDef* const movers[] = {
-      &op::Reshape,      &op::Transpose, &op::Flatten, &op::Squeeze,        &op::Unsqueeze,
-      &op::Slice,        &op::Split,     &op::Gather,  &op::GatherElements, &op::GatherND,
-      &op::DepthToSpace, &op::Expand,    &op::Tile,    &op::SpaceToDepth,   &op::Identity,
-      &op::ReverseSequence};
-  return std::ranges::find(movers, node.op) != std::end(movers);
-}
-
 // Whether the result may be smaller than what it is made from.
 bool selects(const OpDef* op) {
   const OpDef* const list[] = {&op::Slice,          &op::Split,    &op::Gather,
@@ -124,11 +102,16 @@ void sink(Rewriter& r, NodeId id) {
       parts.push_back(part->x);
     }
     if (!how) return;
+    // Where the result gets another scale, QLinearConcat does both at once.
+    for (NodeId user : r.users(node.outputs[0])) {
+      const auto wanted = quantization_of(r, r.node(user));
+      if (r.node(user).op == &op::QuantizeLinear && wanted && !wanted->same_as(*how)) return;
+    }
     const Attrs attrs = r.made_by(node.inputs[0], op::DequantizeLinear)->attrs;
     dequantize_after(r, node.outputs, again(r, id, parts, *how), *how, attrs);
     return;
   }
-  if (!moves(r, node)) return;
+  if (!moves_elements(r.graph(), node)) return;
   const auto x = dequantized(r, node.inputs[0]);
   if (!x || !is_bytes(x->how)) return;
   if (move_constant(r, id, *x) || !x->how.per_tensor() || r.constant(x->x)) return;
@@ -161,7 +144,7 @@ void rise(Rewriter& r, NodeId id) {
     const NodeId above = r.producer(node.inputs[0]);
     if (!how || !how->per_tensor() || above < 0 || !r.used_once(node.inputs[0])) return;
     const Node mover = r.node(above);
-    if (mover.outputs.size() != 1 || selects(mover.op) || !moves(r, mover)) return;
+    if (mover.outputs.size() != 1 || selects(mover.op) || !moves_elements(r.graph(), mover)) return;
     if (r.producer(mover.inputs[0]) < 0) return;
     std::vector<ValueId> inputs = node.inputs;
     inputs[0] = mover.inputs[0];

@@ -1,5 +1,5 @@
-// What is computed element by element between DequantizeLinear and QuantizeLinear, from one tensor of
-// bytes and constants, is a table of 256 entries: each byte is sent through the operators here.
+// What is computed element by element between DequantizeLinear and QuantizeLinear, from one tensor
+// of bytes and constants, is a table of 256 entries: each byte is sent through the operators here.
 #include <algorithm>
 #include <vector>
 
@@ -19,21 +19,49 @@ using namespace graph;  // NOLINT(google-build-using-namespace)
 constexpr size_t kMostNodes = 32;
 
 bool is_elementwise(const OpDef* op) {
-  const OpDef* const list[] = {
-      &op::Abs,         &op::Add,        &op::Ceil,      &op::Celu,          &op::Clip,
-      &op::Div,         &op::Elu,        &op::Erf,       &op::Exp,           &op::FastGelu,
-      &op::Floor,       &op::Gelu,       &op::HardSigmoid, &op::HardSwish,   &op::Identity,
-      &op::LeakyRelu,   &op::Log,        &op::Max,       &op::MicrosoftGelu, &op::Min,
-      &op::Mish,        &op::Mul,        &op::Neg,       &op::Pow,           &op::QuickGelu,
-      &op::Reciprocal,  &op::Relu,       &op::Round,     &op::Selu,          &op::Sigmoid,
-      &op::Softplus,    &op::Softsign,   &op::Sqrt,      &op::Sub,           &op::Swish,
-      &op::Tanh,        &op::ThresholdedRelu};
+  const OpDef* const list[] = {&op::Abs,
+                               &op::Add,
+                               &op::Ceil,
+                               &op::Celu,
+                               &op::Clip,
+                               &op::Div,
+                               &op::Elu,
+                               &op::Erf,
+                               &op::Exp,
+                               &op::FastGelu,
+                               &op::Floor,
+                               &op::Gelu,
+                               &op::HardSigmoid,
+                               &op::HardSwish,
+                               &op::Identity,
+                               &op::LeakyRelu,
+                               &op::Log,
+                               &op::Max,
+                               &op::MicrosoftGelu,
+                               &op::Min,
+                               &op::Mish,
+                               &op::Mul,
+                               &op::Neg,
+                               &op::Pow,
+                               &op::QuickGelu,
+                               &op::Reciprocal,
+                               &op::Relu,
+                               &op::Round,
+                               &op::Selu,
+                               &op::Sigmoid,
+                               &op::Softplus,
+                               &op::Softsign,
+                               &op::Sqrt,
+                               &op::Sub,
+                               &op::Swish,
+                               &op::Tanh,
+                               &op::ThresholdedRelu};
   return std::ranges::find(list, op) != std::end(list);
 }
 
 // The nodes between one DequantizeLinear and the value.
 struct Region {
-  ValueId real = kNoValue;  // what the DequantizeLinear makes
+  ValueId real = kNoValue;    // what the DequantizeLinear makes
   std::vector<NodeId> nodes;  // in an order in which they can be run
 };
 
@@ -97,7 +125,8 @@ void run(Rewriter& r) {
     Region region;
     if (!how || !how->per_tensor() || !grow(r, quantize.inputs[0], region)) continue;
     if (region.real == kNoValue) continue;
-    // What others read too must be computed anyway; constants may not have more axes than the bytes.
+    // What others read too must be computed anyway; constants may not have more axes than the
+    // bytes.
     const ValueId bytes = r.made_by(region.real, op::DequantizeLinear)->inputs[0];
     const auto inside = [&](NodeId id) { return id == n || has(region, id); };
     const bool own = std::ranges::all_of(region.nodes, [&](NodeId id) {

@@ -1,5 +1,5 @@
-// QLinearConv and ConvInteger whose weights are a constant, channels-last: the windows are rows of a
-// product with the weights, [taps][channels] elements each, laid out a block of rows at a time.
+// QLinearConv and ConvInteger whose weights are a constant, channels-last: the windows are rows of
+// a product with the weights, [taps][channels] elements each, laid out a block of rows at a time.
 #include <algorithm>
 #include <array>
 #include <memory>
@@ -80,8 +80,8 @@ struct ByteConv : Kernel {
     rows = g.batch * windows;
     const bool pointwise = w.is_pointwise() && g.groups == 1;
     in_place_rows = pointwise && product.takes_as_is(x_type);
-    block = std::clamp<int64_t>(kBlockBytes / product.row_bytes(), product.max_rows(),
-                                kMaxBlockRows);
+    block =
+        std::clamp<int64_t>(kBlockBytes / product.row_bytes(), product.max_rows(), kMaxBlockRows);
     if (const int64_t share = (rows + thread_count() - 1) / thread_count(); share < block)
       block = std::max<int64_t>(1, share);
     block = (block + product.max_rows() - 1) / product.max_rows() * product.max_rows();

@@ -1,5 +1,6 @@
-// QLinearConv of one channel a group and one map a channel (depthwise), channels-last, whose weights
-// are a constant: a vector of channels at a time, two taps of the kernel in one multiplication.
+// QLinearConv of one channel a group and one map a channel (depthwise), channels-last, whose
+// weights are a constant: a vector of channels at a time, two taps of the kernel in one
+// multiplication.
 #include <algorithm>
 #include <array>
 #include <memory>
@@ -23,8 +24,8 @@
 namespace tenon::cpu {
 namespace {
 
-// One pixel of the result. Channels are worked on in blocks, each with its parameters: `pairs` times
-// the weights of two taps, the biases and the scales, all in the order of loops.lane_channel.
+// One pixel of the result. Channels are worked on in blocks, each with its parameters: `pairs`
+// times the weights of two taps, the biases and the scales, all in the order of loops.lane_channel.
 struct DepthwisePixel {
   const void* const* taps;  // 2 * pairs pixels of the image
   size_t pairs;
@@ -63,8 +64,7 @@ HWY_INLINE WideVector requantized(WideVector sum, const int32_t* bias, const flo
   const Floats df;
   const auto low = hn::Set(df, static_cast<float>(hwy::LimitsMin<T>() - zero_point));
   const auto high = hn::Set(df, static_cast<float>(hwy::LimitsMax<T>() - zero_point));
-  const auto x =
-      hn::Mul(hn::ConvertTo(df, hn::Add(sum, hn::LoadU(d, bias))), hn::LoadU(df, scale));
+  const auto x = hn::Mul(hn::ConvertTo(df, hn::Add(sum, hn::LoadU(d, bias))), hn::LoadU(df, scale));
   const auto above = hn::IfThenElse(hn::Gt(x, low), x, low);
   const auto clamped = hn::IfThenElse(hn::Lt(above, high), above, high);
   return hn::Add(hn::NearestInt(clamped), hn::Set(d, zero_point));
@@ -159,8 +159,14 @@ struct ByteDepthwise final : Kernel {
     const int64_t work = std::max<int64_t>(1, row * g.channels * static_cast<int64_t>(taps.size()));
     parallel_for(0, lines, std::max<int64_t>(1, kGrain / work), [&](int64_t begin, int64_t end) {
       std::vector<const void*> pixels(2 * pairs, padding);
-      DepthwisePixel at{pixels.data(),         pairs, starts.data(), starts.size(),
-                        weights.data<int16_t>(), bias,  scale,         byte_at(ctx.in[7], y_type, 0),
+      DepthwisePixel at{pixels.data(),
+                        pairs,
+                        starts.data(),
+                        starts.size(),
+                        weights.data<int16_t>(),
+                        bias,
+                        scale,
+                        byte_at(ctx.in[7], y_type, 0),
                         nullptr};
       for (int64_t line = begin; line < end; ++line) {
         const std::byte* from = x + line / (windows / row) * g.channels * g.windows.input.numel();
@@ -183,8 +189,8 @@ struct ByteDepthwise final : Kernel {
     const auto* w_scale = ctx.input<float>(4);
     const float x_scale = *ctx.input<float>(1), y_scale = *ctx.input<float>(6);
     const auto zero = static_cast<uint32_t>(x_zero(ctx));
-    const auto* sums = reinterpret_cast<const int32_t*>(
-        weights.data<int16_t>() + starts.size() * pairs * 2 * loops.block);
+    const auto* sums = reinterpret_cast<const int32_t*>(weights.data<int16_t>() +
+                                                        starts.size() * pairs * 2 * loops.block);
     for (size_t b = 0; b < starts.size(); ++b)
       for (size_t lane = 0; lane < loops.block; ++lane, ++bias, ++scale) {
         const int64_t map = starts[b] + static_cast<int64_t>(lane_channel(loops.block, lane));

@@ -1,6 +1,7 @@
-// Products of 8-bit matrices whose right side is a constant: packed once, its zero points taken off.
-// MatMulInteger, MatMulIntegerToFloat, QLinearMatMul and QGemm. What the left side's zero point adds
-// is taken off again with the bias, so that scales and zero points may change from run to run.
+// Products of 8-bit matrices whose right side is a constant: packed once, its zero points taken
+// off. MatMulInteger, MatMulIntegerToFloat, QLinearMatMul and QGemm. What the left side's zero
+// point adds is taken off again with the bias, so that scales and zero points may change from run
+// to run.
 #include <algorithm>
 #include <vector>
 
@@ -51,7 +52,8 @@ struct ByteMatMul : Kernel {
         has_a_zero(ports.a_zero != kNone && ctx.has_input(ports.a_zero)),
         has_bias(ports.bias != kNone && ctx.has_input(ports.bias)),
         one_b_scale(ports.b_scale != kNone && ctx.inputs[ports.b_scale].numel() == 1) {
-    if (!product.takes_as_is(a_type)) scratch_bytes = static_cast<size_t>(rows * product.row_bytes());
+    if (!product.takes_as_is(a_type))
+      scratch_bytes = static_cast<size_t>(rows * product.row_bytes());
     terms_at = (scratch_bytes + 63) / 64 * 64;
     scratch_bytes = terms_at + static_cast<size_t>(product.columns()) * 8;
   }
@@ -100,19 +102,18 @@ struct ByteMatMul : Kernel {
     const int64_t wanted = 4 * thread_count();
     const int64_t groups = std::clamp<int64_t>((wanted + blocks - 1) / blocks, 1, panels);
     const int64_t work = std::max<int64_t>(1, rows * inner * product.columns() / (blocks * groups));
-    parallel_for(0, blocks * groups, std::max<int64_t>(1, kGrain / work),
-                 [&](int64_t begin, int64_t end) {
-                   for (int64_t at = begin; at < end; ++at) {
-                     const int64_t first = at / groups * kBlockRows, group = at % groups;
-                     product.multiply(
-                         from + first * stride, stride, std::min(kBlockRows, rows - first),
-                         packed.data<int32_t>(), group * panels / groups,
-                         (group + 1) * panels / groups,
-                         [&](int64_t row, int64_t column, const int32_t* sums, int64_t count) {
-                           finish(first + row, column, sums, count);
-                         });
-                   }
-                 });
+    parallel_for(
+        0, blocks * groups, std::max<int64_t>(1, kGrain / work), [&](int64_t begin, int64_t end) {
+          for (int64_t at = begin; at < end; ++at) {
+            const int64_t first = at / groups * kBlockRows, group = at % groups;
+            product.multiply(from + first * stride, stride, std::min(kBlockRows, rows - first),
+                             packed.data<int32_t>(), group * panels / groups,
+                             (group + 1) * panels / groups,
+                             [&](int64_t row, int64_t column, const int32_t* sums, int64_t count) {
+                               finish(first + row, column, sums, count);
+                             });
+          }
+        });
   }
 
  private:
@@ -200,8 +201,7 @@ std::string refusal(const PrepareContext& ctx, const Ports& p, int64_t inner, in
   if (ctx.outputs[0].numel() == 0 || inner == 0) return "nothing to compute";
   if (ctx.inputs[p.b].numel() != inner * columns) return "the right side is a stack of matrices";
   for (size_t port : {p.a, p.b, p.y_zero})
-    if (port != kNone && ctx.has_input(port) &&
-        !integer_rules::kBytes.has(ctx.inputs[port].dtype))
+    if (port != kNone && ctx.has_input(port) && !integer_rules::kBytes.has(ctx.inputs[port].dtype))
       return fmt::format("only i8 and u8; an input is {}", name(ctx.inputs[port].dtype));
   for (size_t port : {p.a_scale, p.b_scale, p.y_scale})
     if (port != kNone && ctx.has_input(port) && ctx.inputs[port].dtype != DType::f32)
@@ -235,8 +235,7 @@ Prepared make(const PrepareContext& ctx, const Ports& p, const RightSide& b) {
     zeros.data = ctx.inputs[p.b_zero].constant;
     zeros.count = ctx.inputs[p.b_zero].numel();
   }
-  const ByteForm form =
-      zeros.fit_quads(b.columns) ? best_byte_form() : ByteForm::pairs;
+  const ByteForm form = zeros.fit_quads(b.columns) ? best_byte_form() : ByteForm::pairs;
   const ByteProduct product(form, b.inner, b.columns);
   auto kernel = std::make_unique<Made>(ctx, p, product, ctx.inputs[p.a].numel() / b.inner, b.inner);
   // The zero points belong to the key: they may differ where the bytes are shared.

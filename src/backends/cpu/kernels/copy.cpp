@@ -133,8 +133,8 @@ Prepared prepare_reshape(const PrepareContext& ctx) {
   if (!convert_run(x.dtype, x.dtype)) return refuse(fmt::format("no copy of {}", name(x.dtype)));
   const std::optional<Shape> kept = keep_channels_last(x, ctx.outputs[0]);
   auto kernel = std::make_unique<Moves>();
-  kernel->moves.push_back(make_move(ctx, 0, 0, x.shape, x.strides, 0,
-                                    kept ? *kept : x.shape.row_major_strides(), 0));
+  kernel->moves.push_back(
+      make_move(ctx, 0, 0, x.shape, x.strides, 0, kept ? *kept : x.shape.row_major_strides(), 0));
   return kernel;
 }
 

@@ -73,9 +73,9 @@ struct Lookup final : Kernel {
     });
   }
   void run(const RunContext& ctx) const override {
-    const Table now = table ? *table
-                            : table_of(read(ctx, 1, 2, has_x_zero, type),
-                                       read(ctx, 3, 4, has_y_zero, type));
+    const Table now =
+        table ? *table
+              : table_of(read(ctx, 1, 2, has_x_zero, type), read(ctx, 3, 4, has_y_zero, type));
     parallel_for(0, count, 65536, [&](int64_t begin, int64_t end) {
       look_up(now, ctx.input<uint8_t>(0) + begin, end - begin, ctx.output<uint8_t>(0) + begin);
     });
@@ -116,19 +116,18 @@ struct Concatenation final : Kernel {
       const size_t port = 2 + 3 * i;
       const Part& part = parts[i];
       const Table table = part.table ? *part.table
-                                     : make_table(read(ctx, port + 1, port + 2, true, type), y, type,
-                                                  [](float value) { return value; });
+                                     : make_table(read(ctx, port + 1, port + 2, true, type), y,
+                                                  type, [](float value) { return value; });
       const auto* from = ctx.input<uint8_t>(port);
       auto* to = ctx.output<uint8_t>(0) + place;
-      parallel_for(0, outer, std::max<int64_t>(1, 65536 / (part.run + 1)),
-                   [&](int64_t begin, int64_t end) {
-                     for (int64_t n = begin; n < end; ++n)
-                       if (part.copies)
-                         std::memcpy(to + n * whole, from + n * part.run,
-                                     static_cast<size_t>(part.run));
-                       else
-                         look_up(table, from + n * part.run, part.run, to + n * whole);
-                   });
+      parallel_for(
+          0, outer, std::max<int64_t>(1, 65536 / (part.run + 1)), [&](int64_t begin, int64_t end) {
+            for (int64_t n = begin; n < end; ++n)
+              if (part.copies)
+                std::memcpy(to + n * whole, from + n * part.run, static_cast<size_t>(part.run));
+              else
+                look_up(table, from + n * part.run, part.run, to + n * whole);
+          });
       place += part.run;
     }
   }

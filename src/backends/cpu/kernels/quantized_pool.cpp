@@ -65,8 +65,7 @@ struct GlobalPool final : Pool {
   void run(const RunContext& ctx) const override {
     const auto* x = ctx.input<std::byte>(0);
     auto* y = ctx.output<std::byte>(0);
-    const float scale =
-        *ctx.input<float>(1) / (*ctx.input<float>(3) * static_cast<float>(pixels));
+    const float scale = *ctx.input<float>(1) / (*ctx.input<float>(3) * static_cast<float>(pixels));
     const int32_t zero = x_zero(ctx) * static_cast<int32_t>(pixels), offset = y_zero(ctx);
     const auto finished = [&](int32_t sum) {
       return static_cast<std::byte>(
@@ -130,23 +129,22 @@ struct WindowPool final : Pool {
     const auto offset = static_cast<float>(y_zero(ctx));
     const int64_t windows = w.output.numel(), pixels = w.input.numel();
     const int64_t work = std::max<int64_t>(1, channels * w.kernel.numel());
-    parallel_for(0, batch * windows, std::max<int64_t>(1, kGrain / work),
-                 [&](int64_t begin, int64_t end) {
-                   std::vector<int32_t> sums(static_cast<size_t>(channels));
-                   for (int64_t at = begin; at < end; ++at) {
-                     std::ranges::fill(sums, 0);
-                     const auto [inside, counted] =
-                         add_window(x + at / windows * pixels * channels, at % windows, sums);
-                     const int32_t zeros = zero * static_cast<int32_t>(inside);
-                     const auto count = static_cast<float>(counted);
-                     for (int64_t c = 0; c < channels; ++c) {
-                       const float sum =
-                           static_cast<float>(sums[static_cast<size_t>(c)] - zeros) * x_scale;
-                       y[at * channels + c] = static_cast<std::byte>(
-                           integer_rules::quantized(sum / count / y_scale + offset, 0, type));
-                     }
-                   }
-                 });
+    parallel_for(
+        0, batch * windows, std::max<int64_t>(1, kGrain / work), [&](int64_t begin, int64_t end) {
+          std::vector<int32_t> sums(static_cast<size_t>(channels));
+          for (int64_t at = begin; at < end; ++at) {
+            std::ranges::fill(sums, 0);
+            const auto [inside, counted] =
+                add_window(x + at / windows * pixels * channels, at % windows, sums);
+            const int32_t zeros = zero * static_cast<int32_t>(inside);
+            const auto count = static_cast<float>(counted);
+            for (int64_t c = 0; c < channels; ++c) {
+              const float sum = static_cast<float>(sums[static_cast<size_t>(c)] - zeros) * x_scale;
+              y[at * channels + c] = static_cast<std::byte>(
+                  integer_rules::quantized(sum / count / y_scale + offset, 0, type));
+            }
+          }
+        });
   }
 
   struct Counts {

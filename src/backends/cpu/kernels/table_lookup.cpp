@@ -49,7 +49,8 @@ void clip(const RunContext& ctx, int64_t count, bool has_low, bool has_high) {
 
 Prepared prepare_clip(const PrepareContext& ctx) {
   const DType type = ctx.inputs[0].dtype;
-  if (!integer_rules::kBytes.has(type)) return refuse(fmt::format("only bytes, not {}", name(type)));
+  if (!integer_rules::kBytes.has(type))
+    return refuse(fmt::format("only bytes, not {}", name(type)));
   if (!take_order(ctx.inputs[0], ctx.outputs[0])) return refuse("only dense elements");
   const int64_t count = ctx.inputs[0].numel();
   const bool low = ctx.has_input(1), high = ctx.has_input(2), is_signed = type == DType::i8;
