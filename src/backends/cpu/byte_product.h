@@ -71,6 +71,11 @@ class ByteProduct {
   int64_t columns() const { return columns_; }
   int64_t panels() const { return panels_; }
   int64_t max_rows() const { return max_rows_; }
+  // Names the layout of a packed matrix: processors differ.
+  std::string layout() const {
+    return fmt::format("{}x{} in {} panels of {}", inner_, columns_,
+                       form_ == ByteForm::quads ? "quad" : "pair", panel_);
+  }
 
   // -- The right side -------------------------------------------------------------------------
   // 32-bit elements of a packed matrix: [panels][words][panel], then the sums of the columns.

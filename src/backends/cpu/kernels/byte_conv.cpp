@@ -321,7 +321,7 @@ Prepared make(const PrepareContext& ctx, const Ports& p) {
   for (size_t axis = 0; axis < 3; ++axis) padded *= static_cast<double>(w.padded(axis));
   if (padded > kMostPadded) return refuse("the padded image would not fit into memory");
   auto kernel = std::make_unique<Made>(ctx, p, g, product);
-  std::string key = fmt::format("byte conv {} {} {} {}", static_cast<int>(form), g.groups,
+  std::string key = fmt::format("byte conv {} times {}, {} {}", g.groups, product.layout(),
                                 given.shape.str(), name(given.dtype));
   for (int64_t j = 0; j < zeros.count; ++j) key += fmt::format(" {}", zeros.at(j));
   const int64_t count = g.groups * product.packed_size();

@@ -232,8 +232,8 @@ Prepared make(const PrepareContext& ctx, const Ports& p, const RightSide& b) {
   const ByteProduct product(form, b.inner, b.columns);
   auto kernel = std::make_unique<Made>(ctx, p, product, ctx.inputs[p.a].numel() / b.inner, b.inner);
   // The zero points belong to the key: they may differ where the bytes are shared.
-  std::string key = fmt::format("bytes {} {}x{} {} {}", static_cast<int>(form), b.inner, b.columns,
-                                b.transposed, name(given.dtype));
+  std::string key = fmt::format("bytes {} {}{}", product.layout(), name(given.dtype),
+                                b.transposed ? " transposed" : "");
   for (int64_t j = 0; j < zeros.count; ++j) key += fmt::format(" {}", zeros.at(j));
   const auto pack_now = [&] {
     Tensor made = Tensor::empty({product.packed_size()}, DType::i32);
@@ -250,8 +250,8 @@ Prepared make(const PrepareContext& ctx, const Ports& p, const RightSide& b) {
       pack(static_cast<const uint8_t*>(given.constant));
     return made;
   };
-  kernel->packed = ctx.packed->get(given.constant, key, pack_now,
-                                   {DType::i32, product.packed_size()});
+  kernel->packed =
+      ctx.packed->get(given.constant, key, pack_now, {DType::i32, product.packed_size()});
   return kernel;
 }
 
