@@ -1,15 +1,18 @@
-// tenon optimize: a model through the passes, written as ONNX.
+// tenon optimize: a model through the passes, or in another precision, written as ONNX.
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "base/cancellation.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/table.h"
 #include "base/text.h"
 #include "cli/catalog.h"
 #include "cli/model_inputs.h"
+#include "cli/quantization_report.h"
 #include "cli/tensor_difference.h"
 #include "cli/verb.h"
 #include "formats/onnx/export.h"
@@ -29,13 +32,19 @@ constexpr std::string_view kExamples =
     "  tenon optimize model.onnx -o optimized.onnx --verify\n"
     "  tenon optimize model.onnx -o fixed.onnx --dim batch=1 --graph optimized.svg\n"
     "  tenon optimize model.onnx --only fold_constants,simplify --timings\n"
-    "  tenon optimize model.onnx --dump-after fuse_conv\n";
+    "  tenon optimize model.onnx --dump-after fuse_conv\n"
+    "  tenon optimize model.onnx -o model.int8.onnx --precision int8 --calibrate recipe.yaml\n"
+    "  tenon optimize model.onnx -o model.int8.onnx --precision int8 --calibrate recipe.yaml "
+    "--max-accuracy-drop 0.5%\n"
+    "  tenon optimize bert.onnx -o bert.int8.onnx --precision int8 --dynamic\n"
+    "  tenon optimize gpt.onnx -o gpt.int4.onnx --precision int4 --weights-only\n";
 
 struct Options {
   std::string model, output, graph, dump_after;
   std::vector<std::string> without, only, sizes;
   std::optional<int> opset;
   bool timings = false, verify = false, all_passes = false;
+  QuantizeFlags quantize;
 };
 
 struct Facts {
@@ -81,12 +90,10 @@ std::vector<graph::PassResult> run_pipeline(graph::Graph& graph, const Options& 
   return graph::run_passes(graph, passes);
 }
 
-// The largest difference, relative to its output, between what two graphs make of random inputs.
-Difference worst_difference(const graph::Graph& original, const graph::Graph& optimized) {
+// The largest difference, relative to its output, between what two graphs make of inputs.
+Difference worst_difference(const graph::Graph& before, const graph::Graph& after,
+                            const TensorList& inputs) {
   const NoGrad no_grad;
-  // Where f16 is rounded is not what is to be compared.
-  const graph::Graph before = graph::widen_halves(original), after = graph::widen_halves(optimized);
-  const TensorList inputs = random_inputs(before, {}, 1);
   const TensorList expected = graph::Interpreter(before).run(inputs);
   const TensorList got = graph::Interpreter(after).run(inputs);
   Difference worst;
@@ -98,9 +105,38 @@ Difference worst_difference(const graph::Graph& original, const graph::Graph& op
   return worst;
 }
 
+// On random inputs.
+Difference worst_difference(const graph::Graph& original, const graph::Graph& optimized) {
+  // Where f16 is rounded is not what is to be compared.
+  const graph::Graph before = graph::widen_halves(original), after = graph::widen_halves(optimized);
+  return worst_difference(before, after, random_inputs(before, {}, 1));
+}
+
 bool is_random(const graph::Graph& graph) {
   return std::ranges::any_of(graph.nodes(),
                              [](const graph::Node& node) { return node.op->random; });
+}
+
+void write_model(const graph::Graph& graph, const Options& options) {
+  if (!options.output.empty()) {
+    formats::ExportOptions how;
+    how.opset = options.opset.value_or(formats::kMaxExportOpset);
+    formats::export_onnx(graph, options.output, how);
+  }
+  if (!options.graph.empty()) write_file(options.graph, graph::draw_svg(graph));
+}
+
+void print_written(const Facts& was, const Facts& is, const Options& options) {
+  std::printf("%zu nodes before, %zu after\n", was.nodes, is.nodes);
+  if (!options.output.empty())
+    std::printf("%s: %s\n", options.output.c_str(),
+                text::human_bytes(file_size(options.output)).c_str());
+}
+
+Json to_json(const Difference& difference) {
+  return {{"max_abs", difference.max_abs},
+          {"relative", difference.relative},
+          {"within", difference.within}};
 }
 
 int optimize_model(const Options& options, const Globals& globals) {
@@ -108,12 +144,7 @@ int optimize_model(const Options& options, const Globals& globals) {
       formats::import_onnx(options.model, {.sizes = parse_sizes(options.sizes)});
   graph::Graph after = before;
   const std::vector<graph::PassResult> results = run_pipeline(after, options, globals);
-  if (!options.output.empty()) {
-    formats::ExportOptions how;
-    how.opset = options.opset.value_or(formats::kMaxExportOpset);
-    formats::export_onnx(after, options.output, how);
-  }
-  if (!options.graph.empty()) write_file(options.graph, graph::draw_svg(after));
+  write_model(after, options);
   std::optional<Difference> difference;
   if (options.verify && !is_random(before))
     difference = worst_difference(
@@ -131,10 +162,7 @@ int optimize_model(const Options& options, const Globals& globals) {
                  {"before", to_json(was)},
                  {"after", to_json(is)},
                  {"passes", passes}};
-    if (difference)
-      json["verified"] = {{"max_abs", difference->max_abs},
-                          {"relative", difference->relative},
-                          {"within", difference->within}};
+    if (difference) json["verified"] = to_json(*difference);
     print_json(json);
     return good ? 0 : 1;
   }
@@ -149,15 +177,79 @@ int optimize_model(const Options& options, const Globals& globals) {
     else if (result.changes > 0)
       table.row({std::string(result.pass->name), std::to_string(result.changes)});
   if (table.rows() > 0) std::printf("%s\n", table.str().c_str());
-  std::printf("%zu nodes before, %zu after\n", was.nodes, is.nodes);
-  if (!options.output.empty())
-    std::printf("%s: %s\n", options.output.c_str(),
-                text::human_bytes(file_size(options.output)).c_str());
+  print_written(was, is, options);
   if (difference)
     std::printf("verified on random inputs: largest difference %.3g of its output, %s\n",
                 difference->relative, good ? "agrees" : "does NOT agree");
   else if (options.verify)
     std::printf("verified in types; it draws random numbers, so results are not compared\n");
+  return good ? 0 : 1;
+}
+
+// Whether the file holds the graph that was made: its results on one sample, node by node.
+Difference written_difference(const graph::Graph& made, const Options& options,
+                              const TensorList& inputs) {
+  made.verify();
+  if (options.output.empty()) return {};
+  return worst_difference(made, formats::import_onnx(options.output), inputs);
+}
+
+void check_pass_options(const Options& options) {
+  const auto refuse = [&](bool given, const char* option) {
+    TENON_CHECK(!given, usage,
+                "{}: is about the passes, and with --precision {} only those run that quantising "
+                "needs; optimise the result in a second step, or leave it out",
+                option, options.quantize.precision);
+  };
+  refuse(!options.without.empty(), "--without");
+  refuse(!options.only.empty(), "--only");
+  refuse(options.all_passes, "--all-passes");
+  refuse(options.timings, "--timings");
+  refuse(!options.dump_after.empty(), "--dump-after");
+}
+
+int quantize_file(const Options& options, const Globals& globals) {
+  const QuantizeFlags& flags = options.quantize;
+  check_pass_options(options);
+  const InterruptHandler handler;
+  // Half floats of the file are computed in f32, and then quantised.
+  const graph::Graph before = graph::widen_halves(
+      formats::import_onnx(options.model, {.sizes = parse_sizes(options.sizes)}));
+  const Calibration calibration = load_calibration(before, flags);
+  const QuantizedModel model = quantize_model(before, flags, calibration);
+  write_model(model.quantized, options);
+  if (!flags.html.empty()) write_file(flags.html, sensitivity_page(model, flags));
+  std::optional<Difference> difference;
+  if (options.verify && !is_random(before))
+    difference = written_difference(
+        model.quantized, options,
+        calibration.samples.size > 0 ? calibration.samples.get(0) : random_inputs(before, {}, 1));
+  const bool good = !difference || difference->within;
+  const Quality quality = measure_quality(model, calibration);
+  const Facts was = facts_of(before), is = facts_of(model.quantized);
+  if (globals.json) {
+    Json json = {{"model", options.model},
+                 {"output", options.output},
+                 {"before", to_json(was)},
+                 {"after", to_json(is)},
+                 {"quantization", quantization_json(model, quality, flags, calibration)}};
+    if (difference) json["verified"] = to_json(*difference);
+    print_json(json);
+  } else {
+    std::printf("%s\n", quantization_text(model, quality, flags, calibration).c_str());
+    print_written(was, is, options);
+    if (difference)
+      std::printf("verified on a sample: the file %s\n",
+                  good ? "holds what was made" : "does NOT hold what was made");
+  }
+  if (model.layers.empty()) {
+    std::fprintf(stderr,
+                 "tenon: no layer can be quantised within --max-accuracy-drop %s; the result is in "
+                 "fp32\n",
+                 flags.max_drop.c_str());
+    return 1;
+  }
+  if (const std::string slow = slowness(quality, flags); !slow.empty()) log_warning("{}", slow);
   return good ? 0 : 1;
 }
 
@@ -185,13 +277,19 @@ Run define(CLI::App& app, const Globals& globals) {
   app.add_flag("--verify", options->verify,
                "Check the graph after each pass, and the result on random inputs");
   app.add_option("--graph", options->graph, "Draw the result as SVG to this file");
-  return [options, &globals] { return optimize_model(*options, globals); };
+  add_quantize_flags(app, options->quantize);
+  add_measure_flags(app, options->quantize);
+  return [options, &globals] {
+    check_quantize_flags(options->quantize);
+    return options->quantize.form() == QuantizeForm::none ? optimize_model(*options, globals)
+                                                          : quantize_file(*options, globals);
+  };
 }
 
 }  // namespace
 
-constinit const Verb optimize{"optimize", Stage::ship,
-                              "Run the graph passes over a model and write it as ONNX.", kExamples,
-                              define};
+constinit const Verb optimize{
+    "optimize", Stage::ship,
+    "Run the graph passes over a model, or quantise it, and write it as ONNX.", kExamples, define};
 
 }  // namespace tenon::cli
