@@ -1,21 +1,20 @@
 #include "cli/model_session.h"
 
-#include <CLI/CLI.hpp>
-
 #include "base/text.h"
+#include "cli/arguments.h"
+#include "engine/engine_file.h"
 #include "formats/onnx/import.h"
 #include "graph/widen.h"
 
 namespace tenon::cli {
 
-void add_session_flags(CLI::App& app, SessionFlags& flags) {
-  app.add_flag("--no-optimize", flags.no_optimize, "Leave the graph as it is in the file");
-  app.add_option("--without", flags.without, "PASS,...: leave these passes out")
-      ->delimiter(',')
-      ->allow_extra_args(false);
-  app.add_option("--tune", flags.tune,
-                 "quick: where several kernels can do a step, time them; off: take the first")
-      ->check(CLI::IsMember({"off", "quick"}));
+void add_session_flags(Arguments& arguments, SessionFlags& flags) {
+  arguments.flag("--no-optimize", flags.no_optimize, "Leave the graph as it is in the file");
+  arguments.option("--without", flags.without, "PASS,...: leave these passes out").with_commas();
+  arguments
+      .option("--tune", flags.tune,
+              "quick: where several kernels can do a step, time them; off: take the first")
+      .choices({"off", "quick"});
 }
 
 engine::SessionOptions session_options(const SessionFlags& flags) {
@@ -28,12 +27,14 @@ engine::SessionOptions session_options(const SessionFlags& flags) {
 }
 
 graph::Graph load_graph(const std::string& path, bool keep_halves) {
-  graph::Graph graph = formats::import_onnx(path);
+  graph::Graph graph =
+      engine::is_engine_file(path) ? engine::read_engine(path).graph : formats::import_onnx(path);
   return keep_halves ? graph : graph::widen_halves(graph);
 }
 
 engine::Session load_session(const std::string& path, const engine::SessionOptions& options,
                              bool keep_halves) {
+  if (engine::is_engine_file(path)) return engine::Session::load(path, options);
   return engine::Session(load_graph(path, keep_halves), options);
 }
 

@@ -1,5 +1,5 @@
-// tenon optimize: a model through the passes, or in another precision, written as ONNX.
-#include <CLI/CLI.hpp>
+// tenon optimize: a model through the passes, or in another precision, written as ONNX or for the
+// engine.
 #include <algorithm>
 #include <cstdio>
 #include <map>
@@ -10,11 +10,14 @@
 #include "base/log.h"
 #include "base/table.h"
 #include "base/text.h"
+#include "cli/arguments.h"
 #include "cli/catalog.h"
 #include "cli/model_inputs.h"
+#include "cli/model_session.h"
 #include "cli/quantization_report.h"
 #include "cli/tensor_difference.h"
 #include "cli/verb.h"
+#include "engine/engine_file.h"
 #include "formats/onnx/export.h"
 #include "formats/onnx/import.h"
 #include "graph/drawing.h"
@@ -36,6 +39,7 @@ constexpr std::string_view kExamples =
     "  tenon optimize model.onnx -o model.int8.onnx --precision int8 --calibrate recipe.yaml\n"
     "  tenon optimize model.onnx -o model.int8.onnx --precision int8 --calibrate recipe.yaml "
     "--max-accuracy-drop 0.5%\n"
+    "  tenon optimize model.onnx -o model.tenon --precision int8 --calibrate recipe.yaml\n"
     "  tenon optimize bert.onnx -o bert.int8.onnx --precision int8 --dynamic\n"
     "  tenon optimize gpt.onnx -o gpt.int4.onnx --precision int4 --weights-only\n";
 
@@ -52,6 +56,8 @@ struct Facts {
   int64_t parameters = 0;
   std::map<std::string, int64_t> operators;
 };
+
+bool is_for_engine(const Options& options) { return options.output.ends_with(".tenon"); }
 
 Facts facts_of(const graph::Graph& graph) {
   Facts facts{.nodes = graph.nodes().size(), .parameters = graph.parameter_count()};
@@ -117,8 +123,20 @@ bool is_random(const graph::Graph& graph) {
                              [](const graph::Node& node) { return node.op->random; });
 }
 
-void write_model(const graph::Graph& graph, const Options& options) {
-  if (!options.output.empty()) {
+// An engine file holds what plans for inputs `like` these measured and packed.
+void write_engine(const graph::Graph& graph, const TensorList& like, const Options& options) {
+  engine::SessionOptions how;
+  how.passes.without = options.without;
+  how.passes.only = options.only;
+  const engine::Session session(graph, how);
+  session.prepare(like);
+  engine::save_engine(session, options.output, {.precision = options.quantize.precision});
+}
+
+void write_model(const graph::Graph& graph, const TensorList& like, const Options& options) {
+  if (is_for_engine(options)) {
+    write_engine(graph, like, options);
+  } else if (!options.output.empty()) {
     formats::ExportOptions how;
     how.opset = options.opset.value_or(formats::kMaxExportOpset);
     formats::export_onnx(graph, options.output, how);
@@ -144,11 +162,14 @@ int optimize_model(const Options& options, const Globals& globals) {
       formats::import_onnx(options.model, {.sizes = parse_sizes(options.sizes)});
   graph::Graph after = before;
   const std::vector<graph::PassResult> results = run_pipeline(after, options, globals);
-  write_model(after, options);
+  // A file for the engine is made by all of its passes, which begin with the model.
+  const bool for_engine = is_for_engine(options);
+  write_model(for_engine ? graph::widen_halves(before) : after,
+              for_engine ? random_inputs(before, {}, 1) : TensorList{}, options);
   std::optional<Difference> difference;
   if (options.verify && !is_random(before))
-    difference = worst_difference(
-        before, options.output.empty() ? after : formats::import_onnx(options.output));
+    difference =
+        worst_difference(before, options.output.empty() ? after : load_graph(options.output, true));
   const bool good = !difference || difference->within;
 
   const Facts was = facts_of(before), is = facts_of(after);
@@ -191,7 +212,7 @@ Difference written_difference(const graph::Graph& made, const Options& options,
                               const TensorList& inputs) {
   made.verify();
   if (options.output.empty()) return {};
-  return worst_difference(made, formats::import_onnx(options.output), inputs);
+  return worst_difference(made, load_graph(options.output, true), inputs);
 }
 
 void check_pass_options(const Options& options) {
@@ -217,13 +238,13 @@ int quantize_file(const Options& options, const Globals& globals) {
       formats::import_onnx(options.model, {.sizes = parse_sizes(options.sizes)}));
   const Calibration calibration = load_calibration(before, flags);
   const QuantizedModel model = quantize_model(before, flags, calibration);
-  write_model(model.quantized, options);
+  const TensorList like =
+      calibration.samples.size > 0 ? calibration.samples.get(0) : random_inputs(before, {}, 1);
+  write_model(model.quantized, like, options);
   if (!flags.html.empty()) write_file(flags.html, sensitivity_page(model, flags));
   std::optional<Difference> difference;
   if (options.verify && !is_random(before))
-    difference = written_difference(
-        model.quantized, options,
-        calibration.samples.size > 0 ? calibration.samples.get(0) : random_inputs(before, {}, 1));
+    difference = written_difference(model.quantized, options, like);
   const bool good = !difference || difference->within;
   const Quality quality = measure_quality(model, calibration);
   const Facts was = facts_of(before), is = facts_of(model.quantized);
@@ -253,32 +274,29 @@ int quantize_file(const Options& options, const Globals& globals) {
   return good ? 0 : 1;
 }
 
-Run define(CLI::App& app, const Globals& globals) {
+Run define(Arguments& arguments, const Globals& globals) {
   auto options = std::make_shared<Options>();
-  app.add_option("model", options->model, "An ONNX file")->required();
-  app.add_option("-o,--output", options->output,
-                 "The ONNX file to write; without it, only the report is made");
-  app.add_option("--opset", options->opset, "ONNX opset of the output, 13 to 21 (21)");
-  app.add_option("--without", options->without, "PASS,...: leave these passes out")
-      ->delimiter(',')
-      ->allow_extra_args(false);
-  app.add_option("--only", options->only, "PASS,...: run no others")
-      ->delimiter(',')
-      ->allow_extra_args(false);
-  app.add_flag(
+  arguments.option("model", options->model, "An ONNX file").required();
+  arguments.option("-o,--output", options->output,
+                   "The file to write: ONNX, or MODEL.tenon for Tenon's engine, with what was "
+                   "measured and packed "
+                   "for this machine; without it, only the report is made");
+  arguments.option("--opset", options->opset, "ONNX opset of the output, 13 to 21 (21)");
+  arguments.option("--without", options->without, "PASS,...: leave these passes out").with_commas();
+  arguments.option("--only", options->only, "PASS,...: run no others").with_commas();
+  arguments.flag(
       "--all-passes", options->all_passes,
       "Also those that make operators of Tenon's own, which are written out in simpler ones "
       "where a file is written");
-  app.add_option("--dim", options->sizes, "NAME=SIZE: fix a symbolic axis")
-      ->allow_extra_args(false);
-  app.add_option("--dump-after", options->dump_after,
-                 "Print the graph after this pass, or after all that change something");
-  app.add_flag("--timings", options->timings, "List all passes, with the time each takes");
-  app.add_flag("--verify", options->verify,
-               "Check the graph after each pass, and the result on random inputs");
-  app.add_option("--graph", options->graph, "Draw the result as SVG to this file");
-  add_quantize_flags(app, options->quantize);
-  add_measure_flags(app, options->quantize);
+  arguments.option("--dim", options->sizes, "NAME=SIZE: fix a symbolic axis").one_at_a_time();
+  arguments.option("--dump-after", options->dump_after,
+                   "Print the graph after this pass, or after all that change something");
+  arguments.flag("--timings", options->timings, "List all passes, with the time each takes");
+  arguments.flag("--verify", options->verify,
+                 "Check the graph after each pass, and the result on random inputs");
+  arguments.option("--graph", options->graph, "Draw the result as SVG to this file");
+  add_quantize_flags(arguments, options->quantize);
+  add_measure_flags(arguments, options->quantize);
   return [options, &globals] {
     check_quantize_flags(options->quantize);
     return options->quantize.form() == QuantizeForm::none ? optimize_model(*options, globals)
@@ -288,8 +306,8 @@ Run define(CLI::App& app, const Globals& globals) {
 
 }  // namespace
 
-constinit const Verb optimize{
-    "optimize", Stage::ship,
-    "Run the graph passes over a model, or quantise it, and write it as ONNX.", kExamples, define};
+constinit const Verb optimize{"optimize", Stage::ship,
+                              "Run the graph passes over a model, or quantise it, and write it.",
+                              kExamples, define};
 
 }  // namespace tenon::cli

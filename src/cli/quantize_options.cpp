@@ -1,15 +1,14 @@
 #include "cli/quantize_options.h"
 
-#include <CLI/CLI.hpp>
-
 #include "base/error.h"
+#include "cli/arguments.h"
 #include "cli/share.h"
 
 namespace tenon::cli {
 
 namespace {
 
-constexpr const char* kGroup = "Precision";
+constexpr std::string_view kUsualCalibrator = "percentile";
 
 // An option that was given, and which forms it is for.
 struct Given {
@@ -35,7 +34,7 @@ std::vector<Given> all_given(const QuantizeFlags& f) {
   return {{"--dynamic", f.dynamic, false, true, false},
           {"--weights-only", f.weights_only, false, false, true},
           {"--block-size", f.block_size.has_value(), false, false, true},
-          {"--calibrator", f.calibrator.has_value(), true, false, false},
+          {"--calibrator", f.calibrator != kUsualCalibrator, true, false, false},
           {"--percentile", f.percentile.has_value(), true, false, false},
           {"--equalize", f.equalize, true, false, false},
           {"--no-bias-correction", f.no_bias_correction, true, false, false},
@@ -62,56 +61,57 @@ QuantizeForm QuantizeFlags::form() const {
   return dynamic ? QuantizeForm::dynamic : QuantizeForm::samples;
 }
 
-void add_quantize_flags(CLI::App& app, QuantizeFlags& flags) {
-  const auto option = [&](const char* name, auto& value, const char* doc) {
-    return app.add_option(name, value, doc)->group(kGroup);
-  };
-  const auto flag = [&](const char* name, bool& value, const char* doc) {
-    app.add_flag(name, value, doc)->group(kGroup);
-  };
-  option("--precision", flags.precision, "fp32 (the file's own), int8, or int4 (--weights-only)")
-      ->check(CLI::IsMember({"fp32", "bf16", "int8", "int4"}));
-  option("--calibrate", flags.calibrate,
-         "What ranges of activations are found on: a recipe (its training data), a folder of "
-         "NAME.npy files, one an input, or random:N");
-  option("--samples", flags.samples, "How many of them are used at most (100)")
-      ->check(CLI::PositiveNumber);
-  option("--calibrator", flags.calibrator,
-         "How a range is found: percentile (unless said), minmax, entropy, mse")
-      ->check(CLI::IsMember({"percentile", "minmax", "entropy", "mse"}));
-  option("--percentile", flags.percentile, "Share of the numbers that lie within (99.99)")
-      ->check(CLI::Range(50.0, 100.0));
-  flag("--equalize", flags.equalize, "Even out the scales of convolutions that follow each other");
-  flag("--no-bias-correction", flags.no_bias_correction,
-       "Leave biases as they are, although rounded weights shift results");
-  flag("--reduced-range", flags.reduced_range,
-       "Weights of 7 bits, for runtimes on processors without VNNI");
-  option("--without-layer", flags.without_layers, "NAME,...: leave these layers in floats")
-      ->delimiter(',')
-      ->allow_extra_args(false);
-  flag("--dynamic", flags.dynamic,
-       "Products only, whose left side is quantised as it comes: needs no samples");
-  flag("--weights-only", flags.weights_only, "Weights of products only; activations stay floats");
-  option("--block-size", flags.block_size, "Weights that share a scale, with --weights-only (32)")
-      ->check(CLI::PositiveNumber);
+void add_quantize_flags(Arguments& arguments, QuantizeFlags& flags) {
+  arguments
+      .option("--precision", flags.precision,
+              "fp32 (the file's own), int8, or int4 (with --weights-only)")
+      .choices({"fp32", "bf16", "int8", "int4"});
+  arguments.option(
+      "--calibrate", flags.calibrate,
+      "What ranges of activations are found on: a recipe (its training data), a folder "
+      "of NAME.npy files, one an input, or random:N");
+  arguments.option("--samples", flags.samples, "How many of them are used at most (100)")
+      .above_zero();
+  arguments
+      .option("--calibrator", flags.calibrator,
+              "How a range is found: percentile (unless said), minmax, entropy, mse")
+      .choices({"percentile", "minmax", "entropy", "mse"});
+  arguments.option("--percentile", flags.percentile, "Share of the numbers that lie within (99.99)")
+      .within(50, 100);
+  arguments.flag("--equalize", flags.equalize,
+                 "Even out the scales of convolutions that follow each other");
+  arguments.flag("--no-bias-correction", flags.no_bias_correction,
+                 "Leave biases as they are, although rounded weights shift results");
+  arguments.flag("--reduced-range", flags.reduced_range,
+                 "Weights of 7 bits, for runtimes on processors without VNNI");
+  arguments.option("--without-layer", flags.without_layers, "NAME,...: leave these in floats")
+      .with_commas();
+  arguments.flag("--dynamic", flags.dynamic,
+                 "Products only, whose left side is quantised as it comes: needs no samples");
+  arguments.flag("--weights-only", flags.weights_only,
+                 "Weights of products only; activations stay floats");
+  arguments
+      .option("--block-size", flags.block_size,
+              "Weights that share a scale, with --weights-only (32)")
+      .above_zero();
 }
 
-void add_measure_flags(CLI::App& app, QuantizeFlags& flags) {
-  const auto option = [&](const char* name, auto& value, const char* doc) {
-    return app.add_option(name, value, doc)->group(kGroup);
-  };
-  option("--input", flags.inputs,
-         "NAME=FILE.npy, once an input: samples along the first axis, instead of --calibrate")
-      ->allow_extra_args(false);
-  option("--split", flags.split,
-         "The recipe's data that accuracy is measured on (validation where it has that, else test)")
-      ->check(CLI::IsMember({"train", "validation", "test"}));
-  option("--max-accuracy-drop", flags.max_drop,
-         "Leave the most harmful layers in floats until accuracy drops by no more, as in 0.5%");
-  app.add_flag("--sensitivity", flags.sensitivity,
-               "List how much each layer by itself suffers from 8 bits, worst first")
-      ->group(kGroup);
-  option("--html", flags.html, "Write that list as a page to this file");
+void add_measure_flags(Arguments& arguments, QuantizeFlags& flags) {
+  arguments
+      .option("--input", flags.inputs,
+              "NAME=FILE.npy, once an input: samples along the first axis, instead of --calibrate")
+      .one_at_a_time();
+  arguments
+      .option("--split", flags.split,
+              "The recipe's data that accuracy is measured on (validation where it has that, else "
+              "test)")
+      .choices({"train", "validation", "test"});
+  arguments.option("--max-accuracy-drop", flags.max_drop,
+                   "Leave the most harmful layers in floats until accuracy drops by no more, as in "
+                   "0.5%");
+  arguments.flag("--sensitivity", flags.sensitivity,
+                 "List how much each layer by itself suffers from 8 bits, worst first");
+  arguments.option("--html", flags.html, "Write that list as a page to this file");
 }
 
 void check_quantize_flags(const QuantizeFlags& flags) {
@@ -144,9 +144,9 @@ void check_quantize_flags(const QuantizeFlags& flags) {
       "which need none");
   TENON_CHECK(flags.has_samples() || !flags.samples, usage,
               "--samples: none are given to take from; add --calibrate");
-  TENON_CHECK(!flags.percentile || flags.calibrator.value_or("percentile") == "percentile", usage,
+  TENON_CHECK(!flags.percentile || flags.calibrator == "percentile", usage,
               "--percentile: is for --calibrator percentile, not {}; give one of them",
-              flags.calibrator.value_or(""));
+              flags.calibrator);
   TENON_CHECK(flags.split.empty() || is_recipe(flags.calibrate), usage,
               "--split {}: is a recipe's; give --calibrate recipe.yaml", flags.split);
   if (flags.max_drop.empty()) return;
@@ -165,13 +165,13 @@ std::string describe_form(const QuantizeFlags& flags) {
       return fmt::format("weights in blocks of {}", flags.block_size.value_or(32));
     case QuantizeForm::samples: break;
   }
-  const std::string how = flags.calibrator.value_or("percentile");
-  return how == "percentile" ? fmt::format("{} {}", how, flags.percentile.value_or(99.99)) : how;
+  if (flags.calibrator != kUsualCalibrator) return flags.calibrator;
+  return fmt::format("{} {}", flags.calibrator, flags.percentile.value_or(99.99));
 }
 
 graph::QuantizeOptions quantize_options(const QuantizeFlags& flags) {
   graph::QuantizeOptions options;
-  const std::string how = flags.calibrator.value_or("percentile");
+  const std::string& how = flags.calibrator;
   options.calibrator = how == "minmax"    ? graph::Calibrator::min_max
                        : how == "entropy" ? graph::Calibrator::entropy
                        : how == "mse"     ? graph::Calibrator::mse

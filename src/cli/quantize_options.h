@@ -9,11 +9,9 @@
 #include "graph/quantize/dynamic.h"
 #include "graph/quantize/quantize.h"
 
-namespace CLI {
-class App;
-}
-
 namespace tenon::cli {
+
+class Arguments;
 
 enum class QuantizeForm : uint8_t {
   none,     // fp32
@@ -30,7 +28,7 @@ struct QuantizeFlags {
   std::vector<std::string> inputs;
   std::optional<int64_t> samples;
   // How.
-  std::optional<std::string> calibrator;
+  std::string calibrator = "percentile";
   std::optional<double> percentile;
   std::optional<int64_t> block_size;
   bool equalize = false, no_bias_correction = false, reduced_range = false;
@@ -44,9 +42,9 @@ struct QuantizeFlags {
   bool has_samples() const { return !calibrate.empty() || !inputs.empty(); }
 };
 
-void add_quantize_flags(CLI::App& app, QuantizeFlags& flags);
+void add_quantize_flags(Arguments& arguments, QuantizeFlags& flags);
 // --input, --max-accuracy-drop, --sensitivity, --split, --html.
-void add_measure_flags(CLI::App& app, QuantizeFlags& flags);
+void add_measure_flags(Arguments& arguments, QuantizeFlags& flags);
 
 // Fails (usage) where options exclude or need each other, before any file is read.
 void check_quantize_flags(const QuantizeFlags& flags);
