@@ -2,6 +2,7 @@
 #include "base/error.h"
 
 #include <array>
+#include <utility>
 
 namespace tenon {
 
@@ -24,10 +25,20 @@ const ErrorKindInfo& info(ErrorKind kind) { return kKinds[static_cast<size_t>(ki
 Error::Error(ErrorKind kind, std::string message)
     : kind_(kind), message_(std::move(message)), full_(message_) {}
 
+Error::Error(const Error& other) = default;
+Error& Error::operator=(const Error& other) = default;
+Error::~Error() = default;
+
+const char* Error::what() const noexcept { return full_.c_str(); }
+
 void Error::add_context(std::string context) {
   full_ += "\n  ";
   full_ += context;
   contexts_.push_back(std::move(context));
+}
+
+void fail_formatted(ErrorKind kind, fmt::string_view format, fmt::format_args args) {
+  throw Error(kind, fmt::vformat(format, args));
 }
 
 void fail_bug(const char* file, int line, std::string message) {

@@ -7,7 +7,6 @@
 #include <exception>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 namespace tenon {
@@ -35,12 +34,15 @@ const ErrorKindInfo& info(ErrorKind kind);
 class Error : public std::exception {
  public:
   Error(ErrorKind kind, std::string message);
+  Error(const Error& other);
+  Error& operator=(const Error& other);
+  ~Error() override;
 
   ErrorKind kind() const { return kind_; }
   const std::string& message() const { return message_; }
   const std::vector<std::string>& contexts() const { return contexts_; }
   // The message followed by its contexts, one a line.
-  const char* what() const noexcept override { return full_.c_str(); }
+  const char* what() const noexcept override;
 
   void add_context(std::string context);
 
@@ -51,9 +53,12 @@ class Error : public std::exception {
   std::string full_;
 };
 
+// What the templates that check their formats call: one copy for all, instead of one a call.
+[[noreturn]] void fail_formatted(ErrorKind kind, fmt::string_view format, fmt::format_args args);
+
 template <class... Args>
 [[noreturn]] void fail(ErrorKind kind, fmt::format_string<Args...> format, Args&&... args) {
-  throw Error(kind, fmt::format(format, std::forward<Args>(args)...));
+  fail_formatted(kind, format, fmt::make_format_args(args...));
 }
 
 [[noreturn]] void fail_bug(const char* file, int line, std::string message);

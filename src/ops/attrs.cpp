@@ -48,6 +48,21 @@ bool same_tensor(const Tensor& a, const Tensor& b) {
 
 }  // namespace
 
+Attr::Attr(std::string_view n, AttrValue v) : name(n), value(std::move(v)) {}
+Attr::Attr(std::string_view n, int v) : name(n), value(int64_t{v}) {}
+Attr::Attr(std::string_view n, int64_t v) : name(n), value(v) {}
+Attr::Attr(std::string_view n, double v) : name(n), value(v) {}
+Attr::Attr(std::string_view n, bool v) : name(n), value(int64_t{v}) {}
+Attr::Attr(std::string_view n, float v) : name(n), value(double{v}) {}
+Attr::Attr(std::string_view n, const char* v) : name(n), value(std::string(v)) {}
+Attr::Attr(std::string_view n, std::initializer_list<int64_t> v) : name(n), value(std::vector(v)) {}
+Attr::Attr(std::string_view n, const Shape& v) : name(n), value(v.vector()) {}
+Attr::Attr(const Attr& other) = default;
+Attr::Attr(Attr&& other) noexcept = default;
+Attr& Attr::operator=(const Attr& other) = default;
+Attr& Attr::operator=(Attr&& other) noexcept = default;
+Attr::~Attr() = default;
+
 bool Attr::operator==(const Attr& other) const {
   if (name != other.name || value.index() != other.value.index()) return false;
   if (const auto* tensor = std::get_if<Tensor>(&value))
@@ -61,6 +76,8 @@ bool Attr::operator==(const Attr& other) const {
       },
       value);
 }
+
+Attrs::Attrs(std::initializer_list<Attr> list) : Attrs(std::vector<Attr>(list)) {}
 
 Attrs::Attrs(std::vector<Attr> list) {
   if (list.empty()) return;

@@ -38,26 +38,32 @@ using AttrValue =
     std::variant<int64_t, double, std::string, std::vector<int64_t>, std::vector<double>,
                  std::vector<std::string>, Tensor, std::shared_ptr<const Subgraph>>;
 
+// Defined out of line: hundreds of sources write attributes.
 struct Attr {
   std::string name;
   AttrValue value;
 
-  Attr(std::string_view n, AttrValue v) : name(n), value(std::move(v)) {}
-  Attr(std::string_view n, int v) : name(n), value(int64_t{v}) {}
-  Attr(std::string_view n, int64_t v) : name(n), value(v) {}
-  Attr(std::string_view n, double v) : name(n), value(v) {}
-  Attr(std::string_view n, bool v) : name(n), value(int64_t{v}) {}
-  Attr(std::string_view n, float v) : name(n), value(double{v}) {}
-  Attr(std::string_view n, const char* v) : name(n), value(std::string(v)) {}
-  Attr(std::string_view n, std::initializer_list<int64_t> v) : name(n), value(std::vector(v)) {}
-  Attr(std::string_view n, const Shape& v) : name(n), value(v.vector()) {}
+  Attr(std::string_view n, AttrValue v);
+  Attr(std::string_view n, int v);
+  Attr(std::string_view n, int64_t v);
+  Attr(std::string_view n, double v);
+  Attr(std::string_view n, bool v);
+  Attr(std::string_view n, float v);
+  Attr(std::string_view n, const char* v);
+  Attr(std::string_view n, std::initializer_list<int64_t> v);
+  Attr(std::string_view n, const Shape& v);
+  Attr(const Attr& other);
+  Attr(Attr&& other) noexcept;
+  Attr& operator=(const Attr& other);
+  Attr& operator=(Attr&& other) noexcept;
+  ~Attr();
   bool operator==(const Attr& other) const;
 };
 
 class Attrs {
  public:
   Attrs() = default;
-  Attrs(std::initializer_list<Attr> list) : Attrs(std::vector<Attr>(list)) {}
+  Attrs(std::initializer_list<Attr> list);
   explicit Attrs(std::vector<Attr> list);  // sorted by name; a repeated name fails (usage)
 
   const AttrValue* find(std::string_view name) const;

@@ -145,6 +145,10 @@ InferContext::InferContext(const OpDef& op, const Attrs& attrs, std::span<const 
                            size_t output_count)
     : Call{op, attrs}, inputs_(inputs), outputs_(output_count) {}
 
+void InferContext::fail_formatted(fmt::string_view format, fmt::format_args args) const {
+  throw Error(ErrorKind::usage, fmt::format("{}: {}", op.name, fmt::vformat(format, args)));
+}
+
 const TensorType& InferContext::absent() {
   static const TensorType nothing;
   return nothing;

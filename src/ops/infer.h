@@ -67,8 +67,7 @@ class InferContext : public Call {
   // Throws "Softmax: <message>" (usage).
   template <class... Args>
   [[noreturn]] void fail(fmt::format_string<Args...> format, Args&&... args) const {
-    throw Error(ErrorKind::usage,
-                fmt::format("{}: {}", op.name, fmt::format(format, std::forward<Args>(args)...)));
+    fail_formatted(format, fmt::make_format_args(args...));
   }
   template <class... Args>
   void check(bool ok, fmt::format_string<Args...> format, Args&&... args) const {
@@ -78,6 +77,7 @@ class InferContext : public Call {
   std::string str(size_t i) const { return input(i).str(); }
 
  private:
+  [[noreturn]] void fail_formatted(fmt::string_view format, fmt::format_args args) const;
   static const TensorType& absent();
 
   std::span<const TensorType> inputs_;
@@ -89,9 +89,9 @@ class InferContext : public Call {
 std::vector<TensorType> infer(const OpDef& op, const Attrs& attrs,
                               std::span<const TensorType> inputs, size_t output_count);
 
-// What two types have in common, for values that are now one and now the other (the branches of If):
-// sizes that differ become unknown, ranks that differ leave nothing known of the shape. The element
-// types must be equal.
+// What two types have in common, for values that are now one and now the other (the branches of
+// If): sizes that differ become unknown, ranks that differ leave nothing known of the shape. The
+// element types must be equal.
 TensorType common_type(const TensorType& a, const TensorType& b);
 
 // Shape rules that many operators share.

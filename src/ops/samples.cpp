@@ -1,6 +1,28 @@
 // Shorthands for sample arguments.
 #include "ops/samples.h"
 
+namespace tenon {
+
+Arg::~Arg() = default;
+
+Sample& Samples::add(std::initializer_list<Arg> inputs, const Attrs& attrs) {
+  return good_.emplace_back(Sample{inputs, attrs});
+}
+
+Sample& Samples::add(std::span<const Arg> inputs, const Attrs& attrs) {
+  return good_.emplace_back(Sample{{inputs.begin(), inputs.end()}, attrs});
+}
+
+void Samples::bad(std::initializer_list<Arg> inputs, const Attrs& attrs, std::string_view message) {
+  bad_.push_back({inputs, attrs, std::string(message)});
+}
+
+void Samples::bad(std::span<const Arg> inputs, const Attrs& attrs, std::string_view message) {
+  bad_.push_back({{inputs.begin(), inputs.end()}, attrs, std::string(message)});
+}
+
+}  // namespace tenon
+
 namespace tenon::arg {
 
 Arg any(const Shape& shape) { return {.shape = shape, .fixed = {}}; }

@@ -2,7 +2,10 @@
 // the words their error must contain.
 #pragma once
 
+#include <initializer_list>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "ops/op.h"
@@ -18,6 +21,8 @@ struct Arg {
   DType dtype = DType::undefined;  // a type of its own for a random argument
   bool absent = false;
   bool distinct = false;  // no two elements equal or close (sorting, max: no ties)
+
+  ~Arg();
 };
 
 namespace arg {
@@ -49,13 +54,10 @@ struct BadSample {
 class Samples {
  public:
   // Returns the sample for further settings: s.add({arg::any({2, 3})}).outputs = 2;
-  Sample& add(std::vector<Arg> inputs, Attrs attrs = {}) {
-    good_.push_back({std::move(inputs), std::move(attrs)});
-    return good_.back();
-  }
-  void bad(std::vector<Arg> inputs, Attrs attrs, std::string message) {
-    bad_.push_back({std::move(inputs), std::move(attrs), std::move(message)});
-  }
+  Sample& add(std::initializer_list<Arg> inputs, const Attrs& attrs = {});
+  Sample& add(std::span<const Arg> inputs, const Attrs& attrs = {});
+  void bad(std::initializer_list<Arg> inputs, const Attrs& attrs, std::string_view message);
+  void bad(std::span<const Arg> inputs, const Attrs& attrs, std::string_view message);
   const std::vector<Sample>& good() const { return good_; }
   const std::vector<BadSample>& bad() const { return bad_; }
 

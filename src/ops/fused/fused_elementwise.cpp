@@ -42,7 +42,7 @@ Attrs program(std::initializer_list<const char*> steps, std::initializer_list<in
 void samples(Samples& s) {
   constexpr TypeSet kArithmetic = kFloats | kIndex;
   const auto add = [&](std::vector<Arg> inputs, const Attrs& attrs, TypeSet given) -> Sample& {
-    Sample& sample = s.add(std::move(inputs), attrs);
+    Sample& sample = s.add(inputs, attrs);
     sample.outputs = Call{FusedElementwise, attrs}.ints("results").size();
     sample.types = given;
     return sample;

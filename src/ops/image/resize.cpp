@@ -132,7 +132,7 @@ void samples(Samples& s) {
     s.add({image, none, twice}, {{"mode", mode}, {"coordinate_transformation_mode", "asymmetric"}})
         .types = kNumeric;
     const auto add = [&](std::vector<Arg> inputs, Attrs attrs) {
-      s.add(std::move(inputs), attrs.with({"mode", mode})).types = kFloats;
+      s.add(inputs, attrs.with({"mode", mode})).types = kFloats;
     };
     add({image, none, part}, {});
     add({image, none, twice}, {{"coordinate_transformation_mode", "align_corners"}});

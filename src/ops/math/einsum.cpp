@@ -266,7 +266,7 @@ TensorList expand(const ExpandContext& ctx) {
 
 void samples(Samples& s) {
   const auto add = [&](const char* equation, std::vector<Arg> operands) -> Sample& {
-    return s.add(std::move(operands), {{"equation", equation}});
+    return s.add(operands, {{"equation", equation}});
   };
   add("ij,jk->ik", {arg::any({2, 3}), arg::any({3, 4})});
   add("ij,jk", {arg::any({2, 3}), arg::any({3, 2})});
@@ -293,7 +293,7 @@ void samples(Samples& s) {
   add("ij,jk->ik", {arg::any({0, 3}), arg::any({3, 4})});
   add("ij,jk->ik", {arg::any({2, 0}), arg::any({0, 3})});
   const auto bad = [&](const char* equation, std::vector<Arg> operands, const char* message) {
-    s.bad(std::move(operands), {{"equation", equation}}, message);
+    s.bad(operands, {{"equation", equation}}, message);
   };
   bad("ij,jk", {arg::any({2, 3})}, "has 2 operands, but 1 are given");
   bad("ij", {arg::any({2})}, "operand 0 has 1 axes, but 'ij'");

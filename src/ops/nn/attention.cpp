@@ -226,7 +226,7 @@ void add(Samples& s, std::vector<Arg> inputs, const Attrs& attrs = {}, size_t ou
     if (i < inputs.size() && !inputs[i].absent && !inputs[i].fixed.defined() &&
         inputs[i].dtype == DType::undefined)
       inputs[i].dtype = DType::f64;
-  Sample& wide = s.add(std::move(inputs), attrs);
+  Sample& wide = s.add(inputs, attrs);
   wide.outputs = outputs;
   wide.types = types(DType::f64);
 }
@@ -267,7 +267,7 @@ void samples(Samples& s) {
   large.types = types(DType::f32);
 
   const auto bad = [&](std::vector<Arg> inputs, const Attrs& attrs, std::string message) {
-    s.bad(std::move(inputs), attrs, std::move(message));
+    s.bad(inputs, attrs, message);
   };
   bad({x({2, 3, 8}), x({2, 2, 5, 4}), x({2, 2, 5, 4})}, {}, "Attention: Q is f32[2, 3, 8], K is");
   bad({x({2, 3, 8}), x({2, 5, 8}), x({2, 5, 8})}, {}, "of rank 3; give q_num_heads");

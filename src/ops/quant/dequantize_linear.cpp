@@ -91,7 +91,7 @@ void lowered(OnnxNode& node) {
 void samples(Samples& s) {
   const auto made = [](DType type) { return Attrs{{"output_dtype", static_cast<int64_t>(type)}}; };
   const auto add = [&](std::vector<Arg> inputs, Attrs attrs = {}) {
-    s.add(std::move(inputs), std::move(attrs)).types = kFloats;
+    s.add(inputs, attrs).types = kFloats;
   };
   for (const DType type : {DType::u8, DType::i8, DType::u16, DType::i16, DType::i32, DType::u4,
                            DType::i4, DType::u2, DType::i2, DType::f4e2m1, DType::f8e4m3fn,
