@@ -66,6 +66,8 @@ class Plan {
     const Cancellation* cancellation = nullptr;                    // looked at between steps
     const std::function<void(size_t, double)>* on_step = nullptr;  // step, seconds
   };
+  // `packed` is the session's, and outlives the plan.
+  explicit Plan(PackedStore& packed) : packed_(&packed) {}
   // The tensors are contiguous, and of the shapes the plan was built for. Undefined results are
   // allocated.
   void run(std::span<const Tensor> given, std::span<Tensor> results, const Watch& watch) const;
@@ -93,7 +95,7 @@ class Plan {
   std::vector<Step> steps_;
   std::vector<Patch> patches_;
   TensorList constants_;
-  PackedStore packed_;  // what kernels make of constants that are of this plan only
+  PackedStore packed_;  // with what is made of constants of this plan only
   std::vector<int64_t> block_offsets_;
   std::vector<PlacedTensor> outputs_;  // the shapes of what the caller gets; unknown ones are slots
   size_t slot_count_ = 0, in_count_ = 0, out_count_ = 0;

@@ -55,7 +55,7 @@ int64_t bytes_of(const PlacedTensor& tensor) {
 class PlanBuilder {
  public:
   PlanBuilder(PackedStore& packed, const SessionOptions& options, TuningLog& log)
-      : plan_(std::make_shared<Plan>()), packed_(packed), options_(options), log_(log) {}
+      : plan_(std::make_shared<Plan>(packed)), options_(options), log_(log) {}
 
   std::shared_ptr<const Plan> build(const graph::Graph& graph, std::span<const TensorType> inputs) {
     const NoGrad no_grad;
@@ -111,13 +111,9 @@ class PlanBuilder {
     held.like = dense;
     held.place = {Place::In::constant, static_cast<int32_t>(plan_->constants_.size())};
     plan_->constants_.push_back(dense);
-  }
-
-  // Whether a constant goes with the plan: nothing of the session's may be known by its address,
-  // where another constant may lie then.
-  bool is_of_plan(const Held& held) const {
-    return held.is_constant() && !is_container(held.type.dtype) &&
-           !lasting_.contains(held.like.storage().get());
+    // What goes with the plan must not be known by its address beyond it.
+    if (!has_elements_of_its_own(dense.dtype()) && !lasting_.contains(dense.storage().get()))
+      plan_->packed_.own(dense);
   }
 
   int32_t new_block(int64_t bytes) {
@@ -177,12 +173,10 @@ class PlanBuilder {
       return apply_while_running(node, inputs, outputs, wanted);
 
     std::vector<const Tensor*> tensors;
-    PrepareOptions prepare{current_backend(), &packed_, {}, {}};
-    for (size_t i = 0; i < inputs.size(); ++i) {
-      tensors.push_back(&inputs[i]->like);
-      prepare.constant.push_back(inputs[i]->is_constant());
-      const bool value = i < node.op->inputs.size() && node.op->inputs[i].value;
-      if (!value && is_of_plan(*inputs[i])) prepare.packed = &plan_->packed_;
+    PrepareOptions prepare{current_backend(), &plan_->packed_, {}, {}};
+    for (const Held* input : inputs) {
+      tensors.push_back(&input->like);
+      prepare.constant.push_back(input->is_constant());
     }
     if (options_.tune != Tune::off)
       prepare.kernel =
@@ -468,7 +462,6 @@ class PlanBuilder {
   }
 
   std::shared_ptr<Plan> plan_;
-  PackedStore& packed_;
   const SessionOptions& options_;
   TuningLog& log_;
   std::unordered_set<const Storage*> lasting_;  // of the graph's constants

@@ -1,5 +1,8 @@
 #include "runtime/packed_store.h"
 
+#include <cstddef>
+#include <iterator>
+
 #include "base/hash.h"
 
 namespace tenon {
@@ -11,11 +14,29 @@ LayoutDigest digest_of(const std::string& layout) {
 
 Tensor PackedStore::get(const void* source, const std::string& layout, FunctionRef<Tensor()> make,
                         const PackedForm& form) {
+  if (outer_ && !owns(source)) return outer_->get(source, layout, make, form);
   const std::scoped_lock lock(mutex_);
   Tensor& kept = tensors_[{source, layout}];
-  if (!kept.defined()) kept = take_offer(source, layout, form);
+  if (kept.defined()) return kept;
+  kept = take_offer(source, layout, form);
   if (!kept.defined()) kept = make();
+  // What is made of it in turn lasts no longer.
+  const auto* begin = static_cast<const std::byte*>(kept.raw());
+  if (outer_) own_[begin] = begin + kept.bytes();
   return kept;
+}
+
+void PackedStore::own(const Tensor& constant) {
+  const auto* begin = static_cast<const std::byte*>(constant.raw());
+  const std::scoped_lock lock(mutex_);
+  own_[begin] = begin + constant.bytes();
+}
+
+bool PackedStore::owns(const void* source) const {
+  const auto* at = static_cast<const std::byte*>(source);
+  const std::scoped_lock lock(mutex_);
+  const auto next = own_.upper_bound(at);
+  return next != own_.begin() && at < std::prev(next)->second;
 }
 
 Tensor PackedStore::take_offer(const void* source, const std::string& layout,

@@ -30,6 +30,12 @@ struct PackedForm {
 // Thread-safe.
 class PackedStore {
  public:
+  PackedStore() = default;
+  // Inside another store, which gets all but what is made of this one's own constants: those that
+  // do not last as long as the other store, whose addresses may come to mean something else.
+  explicit PackedStore(PackedStore* outer) : outer_(outer) {}
+  void own(const Tensor& constant);
+
   // The tensor made from the constant at `source` for `layout`, which says all that the result
   // depends on besides the contents: kernel family, sizes, types, format. Made by the first call,
   // or taken from what was offered for it, where that is what `form` says; without `form` it never
@@ -50,9 +56,12 @@ class PackedStore {
   int64_t bytes() const;
 
  private:
+  bool owns(const void* source) const;
   Tensor take_offer(const void* source, const std::string& layout, const PackedForm& form);
 
+  PackedStore* outer_ = nullptr;
   mutable std::mutex mutex_;
+  std::map<const std::byte*, const std::byte*> own_;  // begin and end
   std::map<std::pair<const void*, std::string>, Tensor> tensors_;
   std::map<std::pair<const void*, LayoutDigest>, Tensor> offers_;
 };

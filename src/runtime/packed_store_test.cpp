@@ -43,6 +43,24 @@ TEST(PackedStore, TakesOffersThatFit) {
   EXPECT_FALSE(store.get(weights + 4, "blocked", make).same_as(offered));
 }
 
+TEST(PackedStore, InsideAnotherKeepsItsOwn) {
+  PackedStore outer;
+  PackedStore inner(&outer);
+  const Tensor lasting = Tensor::ones({4}), passing = Tensor::ones({4});
+  inner.own(passing);
+  const auto make = [] { return Tensor::ones({4}); };
+  inner.get(lasting.raw(), "blocked", make);
+  EXPECT_EQ(outer.bytes(), 16);
+  EXPECT_EQ(inner.bytes(), 0);
+  const Tensor made = inner.get(passing.data<float>() + 3, "blocked", make);
+  EXPECT_EQ(outer.bytes(), 16);
+  EXPECT_EQ(inner.bytes(), 16);
+  EXPECT_TRUE(inner.get(passing.data<float>() + 3, "blocked", make).same_as(made));
+  inner.get(made.raw(), "twice", make);
+  EXPECT_EQ(inner.bytes(), 32) << "and what is made of that";
+  EXPECT_EQ(outer.bytes(), 16);
+}
+
 TEST(PackedStore, DigestsTellLayoutsApart) {
   EXPECT_EQ(digest_of("a"), digest_of("a"));
   EXPECT_NE(digest_of("a"), digest_of("b"));
