@@ -2,6 +2,7 @@
 #include "graph/pass.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/text.h"
 #include "base/trace.h"
@@ -35,7 +36,13 @@ std::vector<PassResult> run_passes(Graph& graph, const PassOptions& options) {
     if (named && !holds(options.without, pass->name) && (pass->portable || !options.portable))
       results.push_back({pass});
   }
-  const auto run = [&](PassResult& result) {
+  // A pass sees nothing new in a graph that nobody, itself included, has touched since it began
+  // last.
+  int64_t version = 1;
+  std::vector<int64_t> seen(results.size(), 0);
+  const auto run = [&](size_t index) {
+    PassResult& result = results[index];
+    if (std::exchange(seen[index], version) == version) return 0;
     const trace::Span span("pass", result.pass->name);
     const int64_t begin = trace::now_ns();
     Rewriter rewriter(graph, result.pass->name);
@@ -47,17 +54,18 @@ std::vector<PassResult> run_passes(Graph& graph, const PassOptions& options) {
                  });
     result.seconds += static_cast<double>(trace::now_ns() - begin) * 1e-9;
     result.changes += rewriter.changes();
+    if (rewriter.touched()) ++version;
     if (options.after && rewriter.changes() > 0) options.after(*result.pass, graph);
     return rewriter.changes();
   };
   for (int round = 0, changed = 1; round < kMaxRounds && changed > 0; ++round) {
     changed = 0;
-    for (PassResult& result : results)
-      if (result.pass->portable) changed += run(result);
+    for (size_t i = 0; i < results.size(); ++i)
+      if (results[i].pass->portable) changed += run(i);
   }
   // What Tenon's own operators took in, no other pass can see any more.
-  for (PassResult& result : results)
-    if (!result.pass->portable) run(result);
+  for (size_t i = 0; i < results.size(); ++i)
+    if (!results[i].pass->portable) run(i);
   return results;
 }
 
