@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -197,6 +198,19 @@ std::vector<std::pair<std::string, std::string>> describe(const Environment& env
       {"Compiler", environment.compiler},
       {"Libraries", text::join(libraries, ", ")},
   };
+}
+
+std::string user_cache_folder() {
+  const auto folder = [](const char* name) {
+    const char* value = std::getenv(name);
+    return std::string(value != nullptr && *value == '/' ? value : "");
+  };
+  if (const char* wanted = std::getenv("TENON_CACHE"); wanted && std::string_view(wanted) == "off")
+    return "";
+  if (std::string own = folder("TENON_CACHE_DIR"); !own.empty()) return own;
+  if (const std::string caches = folder("XDG_CACHE_HOME"); !caches.empty()) return caches + "/tenon";
+  const std::string home = folder("HOME");
+  return home.empty() ? "" : home + "/.cache/tenon";
 }
 
 }  // namespace tenon

@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "base/file.h"
+#include "base/testing.h"
 #include "base/version.h"
 
 namespace tenon {
@@ -58,6 +59,22 @@ TEST(Cgroup, Version1) {
   write_file(root / "cpu/docker/cpu.cfs_quota_us", "-1\n");
   EXPECT_EQ(detail::cgroup_cpus(root.path(), "/docker"), 0);
   EXPECT_EQ(detail::cgroup_cpus(root / "none", "/"), 0);
+}
+
+TEST(UserCacheFolder, IsWhereTheUserSays) {
+  const test::Variable on("TENON_CACHE", nullptr), own("TENON_CACHE_DIR", "/a/b"),
+      caches("XDG_CACHE_HOME", "/c"), home("HOME", "/home/u");
+  EXPECT_EQ(user_cache_folder(), "/a/b");
+  {
+    const test::Variable off("TENON_CACHE", "off");
+    EXPECT_EQ(user_cache_folder(), "");
+  }
+  const test::Variable relative("TENON_CACHE_DIR", "b");
+  EXPECT_EQ(user_cache_folder(), "/c/tenon");
+  const test::Variable none("XDG_CACHE_HOME", nullptr);
+  EXPECT_EQ(user_cache_folder(), "/home/u/.cache/tenon");
+  const test::Variable homeless("HOME", nullptr);
+  EXPECT_EQ(user_cache_folder(), "");
 }
 
 }  // namespace

@@ -1,5 +1,4 @@
 // tenon bench: how fast a model runs here, and where its time goes.
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
@@ -9,6 +8,7 @@
 #include "base/text.h"
 #include "base/threads.h"
 #include "base/trace.h"
+#include "cli/arguments.h"
 #include "cli/bench_steps.h"
 #include "cli/catalog.h"
 #include "cli/model_inputs.h"
@@ -198,35 +198,37 @@ int bench_model(Options& options, const Globals& globals) {
   return 0;
 }
 
-Run define(CLI::App& app, const Globals& globals) {
+Run define(Arguments& arguments, const Globals& globals) {
   auto options = std::make_shared<Options>();
-  app.add_option("model", options->model, "An ONNX file")->required();
-  app.add_option("--batch", options->batches,
-                 "N,...: items at once, the first axis of the first input; several are a sweep")
-      ->delimiter(',')
-      ->allow_extra_args(false)
-      ->check(CLI::PositiveNumber);
-  app.add_option("--dim", options->sizes, "NAME=SIZE of another symbolic axis (else 1)")
-      ->allow_extra_args(false);
-  app.add_option("--input", options->inputs, "NAME=FILE.npy, once an input; random ones otherwise")
-      ->allow_extra_args(false);
-  app.add_option("--random", options->random, "The seed of random inputs (1)");
-  app.add_option("--runs", options->runs, "Measure so many runs")->check(CLI::PositiveNumber);
-  app.add_option("--seconds", options->seconds,
-                 "Measure for so long (2, and at least 10 runs, where --runs is not given)")
-      ->check(CLI::PositiveNumber);
-  app.add_option("--warmup", options->warmup, "Runs before, beside the first one (3)")
-      ->check(CLI::NonNegativeNumber);
-  app.add_option("--precision", options->precision, "What to compute in: fp32")
-      ->check(CLI::IsMember({"fp32", "bf16", "int8", "auto"}));
-  add_session_flags(app, options->session);
-  app.add_flag("--keep-halves", options->keep_halves,
-               "Round to f16 after every operator as the file says, not only at the end");
-  app.add_flag(
+  arguments.option("model", options->model, "An ONNX file").required();
+  arguments
+      .option("--batch", options->batches,
+              "N,...: items at once, the first axis of the first input; several are a sweep")
+      .with_commas()
+      .above_zero();
+  arguments.option("--dim", options->sizes, "NAME=SIZE of another symbolic axis (else 1)")
+      .one_at_a_time();
+  arguments
+      .option("--input", options->inputs, "NAME=FILE.npy, once an input; random ones otherwise")
+      .one_at_a_time();
+  arguments.option("--random", options->random, "The seed of random inputs (1)");
+  arguments.option("--runs", options->runs, "Measure so many runs").above_zero();
+  arguments
+      .option("--seconds", options->seconds,
+              "Measure for so long (2, and at least 10 runs, where --runs is not given)")
+      .above_zero();
+  arguments.option("--warmup", options->warmup, "Runs before, beside the first one (3)")
+      .not_negative();
+  arguments.option("--precision", options->precision, "What to compute in: fp32")
+      .choices({"fp32", "bf16", "int8", "auto"});
+  add_session_flags(arguments, options->session);
+  arguments.flag("--keep-halves", options->keep_halves,
+                 "Round to f16 after every operator as the file says, not only at the end");
+  arguments.flag(
       "--per-op", options->per_op,
       "Time each step, beside what this machine can do at most (measured once, and kept in "
       "the user's cache folder)");
-  app.add_option("--html", options->html, "Write a page with a roofline to this file");
+  arguments.option("--html", options->html, "Write a page with a roofline to this file");
   return [options, &globals] { return bench_model(*options, globals); };
 }
 

@@ -1,5 +1,4 @@
 // tenon compare: do two models, or two ways of running one, compute the same?
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
 #include <map>
@@ -8,6 +7,7 @@
 #include "base/cancellation.h"
 #include "base/table.h"
 #include "base/text.h"
+#include "cli/arguments.h"
 #include "cli/catalog.h"
 #include "cli/model_inputs.h"
 #include "cli/model_session.h"
@@ -292,32 +292,34 @@ int compare_accuracy(const Options& options, const Globals& globals) {
   return good ? 0 : 1;
 }
 
-Run define(CLI::App& app, const Globals& globals) {
+Run define(Arguments& arguments, const Globals& globals) {
   auto options = std::make_shared<Options>();
-  app.add_option("a", options->a, "An ONNX file, which is held to be right")->required();
-  app.add_option("b", options->b,
-                 "Another one; without it, the engine is compared with the interpreter");
-  app.add_option("--input", options->inputs, "NAME=FILE.npy, once an input; random ones otherwise")
-      ->allow_extra_args(false);
-  app.add_option("--random", options->random, "The seed of random inputs (1)");
-  app.add_option("--dim", options->sizes, "NAME=SIZE of a symbolic axis of random inputs (else 1)")
-      ->allow_extra_args(false);
-  app.add_option("--rtol", options->bounds.relative,
-                 "Largest difference, as a share of the output's largest magnitude (1e-3)")
-      ->check(CLI::NonNegativeNumber);
-  app.add_option("--atol", options->bounds.absolute, "Added to that (1e-6)")
-      ->check(CLI::NonNegativeNumber);
-  app.add_flag("--per-layer", options->per_layer,
-               "Also the values in between that have the same name, and the first that diverges");
-  app.add_flag("--interpret", options->interpret, "Run b node by node instead of by the engine");
-  add_session_flags(app, options->session);
-  app.add_flag("--keep-halves", options->keep_halves,
-               "Round to f16 after every operator as the file says, not only at the end");
-  app.add_option("--data", options->data, "A recipe: compare the accuracy on its data instead");
-  app.add_option("--split", options->split, "train, validation or test, of --data");
-  app.add_option("--batch", options->batch, "Items at once, of --data")->check(CLI::PositiveNumber);
-  app.add_option("--max-accuracy-drop", options->max_drop,
-                 "Exit with 1 when b is less accurate than a by more, as in 0.5%");
+  arguments.option("a", options->a, "An ONNX file, which is held to be right").required();
+  arguments.option("b", options->b,
+                   "Another one; without it, the engine is compared with the interpreter");
+  arguments
+      .option("--input", options->inputs, "NAME=FILE.npy, once an input; random ones otherwise")
+      .one_at_a_time();
+  arguments.option("--random", options->random, "The seed of random inputs (1)");
+  arguments
+      .option("--dim", options->sizes, "NAME=SIZE of a symbolic axis of random inputs (else 1)")
+      .one_at_a_time();
+  arguments
+      .option("--rtol", options->bounds.relative,
+              "Largest difference, as a share of the output's largest magnitude (1e-3)")
+      .not_negative();
+  arguments.option("--atol", options->bounds.absolute, "Added to that (1e-6)").not_negative();
+  arguments.flag("--per-layer", options->per_layer,
+                 "Also the values in between that have the same name, and the first that diverges");
+  arguments.flag("--interpret", options->interpret, "Run b node by node instead of by the engine");
+  add_session_flags(arguments, options->session);
+  arguments.flag("--keep-halves", options->keep_halves,
+                 "Round to f16 after every operator as the file says, not only at the end");
+  arguments.option("--data", options->data, "A recipe: compare the accuracy on its data instead");
+  arguments.option("--split", options->split, "train, validation or test, of --data");
+  arguments.option("--batch", options->batch, "Items at once, of --data").above_zero();
+  arguments.option("--max-accuracy-drop", options->max_drop,
+                   "Exit with 1 when b is less accurate than a by more, as in 0.5%");
   return [options, &globals] {
     return options->data.empty() ? compare_runs(*options, globals)
                                  : compare_accuracy(*options, globals);

@@ -2,7 +2,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
@@ -19,6 +18,7 @@
 #include "base/progress.h"
 #include "base/text.h"
 #include "base/trace.h"
+#include "cli/arguments.h"
 #include "cli/catalog.h"
 #include "cli/verb.h"
 #include "engine/session.h"
@@ -197,21 +197,24 @@ int run_tests(const Options& options, const Globals& globals) {
   return counts["passed"] == tests.size() ? 0 : 1;
 }
 
-Run define(CLI::App& app, const Globals& globals) {
+Run define(Arguments& arguments, const Globals& globals) {
   auto options = std::make_shared<Options>();
-  app.add_option("folders", options->folders,
-                 "Folders with tests at any depth: NAME/model.onnx and NAME/test_data_set_N/*.pb")
-      ->required();
-  app.add_option("--filter", options->filter, "Only tests whose name has this regular expression");
-  app.add_option("--regime", options->regime,
-                 "How models run: eager, node by node, or compiled, by the engine")
-      ->check(CLI::IsMember({"eager", "compiled"}));
-  app.add_option("--rtol", options->tolerance.relative, "Relative tolerance of floats (1e-3)")
-      ->check(CLI::NonNegativeNumber);
-  app.add_option("--atol", options->tolerance.absolute, "Absolute tolerance of floats (1e-7)")
-      ->check(CLI::NonNegativeNumber);
-  app.add_flag("--isolate", options->isolate,
-               "Each test in a process of its own: one that crashes counts as failed");
+  arguments
+      .option("folders", options->folders,
+              "Folders with tests at any depth: NAME/model.onnx and NAME/test_data_set_N/*.pb")
+      .required();
+  arguments.option("--filter", options->filter,
+                   "Only tests whose name has this regular expression");
+  arguments
+      .option("--regime", options->regime,
+              "How models run: eager, node by node, or compiled, by the engine")
+      .choices({"eager", "compiled"});
+  arguments.option("--rtol", options->tolerance.relative, "Relative tolerance of floats (1e-3)")
+      .not_negative();
+  arguments.option("--atol", options->tolerance.absolute, "Absolute tolerance of floats (1e-7)")
+      .not_negative();
+  arguments.flag("--isolate", options->isolate,
+                 "Each test in a process of its own: one that crashes counts as failed");
   return [options, &globals] { return run_tests(*options, globals); };
 }
 

@@ -1,11 +1,11 @@
 // tenon devices: what can compute here.
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "base/environment.h"
 #include "base/text.h"
 #include "base/threads.h"
+#include "cli/arguments.h"
 #include "cli/catalog.h"
 #include "cli/verb.h"
 #include "tensor/device.h"
@@ -36,7 +36,7 @@ int list(const Globals& globals) {
   return 0;
 }
 
-Run define(CLI::App&, const Globals& globals) {
+Run define(Arguments&, const Globals& globals) {
   return [&globals] { return list(globals); };
 }
 

@@ -1,7 +1,6 @@
 // tenon doctor: is this installation sound?
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
@@ -11,6 +10,7 @@
 #include "base/file.h"
 #include "base/terminal.h"
 #include "base/text.h"
+#include "cli/arguments.h"
 #include "cli/catalog.h"
 #include "cli/verb.h"
 #include "ops/math/catalog.h"
@@ -119,7 +119,7 @@ int examine(const Globals& globals) {
   return sound ? 0 : 1;
 }
 
-Run define(CLI::App&, const Globals& globals) {
+Run define(Arguments&, const Globals& globals) {
   return [&globals] { return examine(globals); };
 }
 

@@ -1,10 +1,10 @@
 // tenon eval: how good a model is on a recipe's data.
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "base/cancellation.h"
 #include "base/terminal.h"
+#include "cli/arguments.h"
 #include "cli/catalog.h"
 #include "cli/model_session.h"
 #include "cli/overrides.h"
@@ -57,18 +57,20 @@ int evaluate(Options& options, const Globals& globals) {
   return enough ? 0 : 1;
 }
 
-Run define(CLI::App& app, const Globals& globals) {
+Run define(Arguments& arguments, const Globals& globals) {
   auto options = std::make_shared<Options>();
-  app.add_option("model", options->eval.model, "A checkpoint (.safetensors) or an ONNX model")
-      ->required();
-  app.add_option("--recipe", options->eval.recipe, "Whose data; else the checkpoint's own recipe");
-  app.add_option("--split", options->eval.split, "train, validation or test");
-  app.add_option("--batch", options->eval.batch, "Items at once")->check(CLI::PositiveNumber);
-  app.add_option("--set", options->overrides, "KEY=VALUE of the recipe");
-  app.add_option("--show", options->show, "Draw so many items with what the model says they are");
-  app.add_option("--min-accuracy", options->min_accuracy,
-                 "Exit with 1 when the accuracy is lower (0 to 1)")
-      ->check(CLI::Range(0.0, 1.0));
+  arguments.option("model", options->eval.model, "A checkpoint (.safetensors) or an ONNX model")
+      .required();
+  arguments.option("--recipe", options->eval.recipe,
+                   "Whose data; else the checkpoint's own recipe");
+  arguments.option("--split", options->eval.split, "train, validation or test");
+  arguments.option("--batch", options->eval.batch, "Items at once").above_zero();
+  arguments.option("--set", options->overrides, "KEY=VALUE of the recipe");
+  arguments.option("--show", options->show, "Draw so many items with what the model says they are");
+  arguments
+      .option("--min-accuracy", options->min_accuracy,
+              "Exit with 1 when the accuracy is lower (0 to 1)")
+      .within(0, 1);
   return [options, &globals] { return evaluate(*options, globals); };
 }
 

@@ -1,9 +1,9 @@
 // tenon export: a checkpoint as an ONNX file.
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "base/text.h"
+#include "cli/arguments.h"
 #include "cli/catalog.h"
 #include "cli/verb.h"
 #include "train/run.h"
@@ -46,20 +46,20 @@ int write_model(Options& options, const Globals& globals) {
   return result.agrees ? 0 : 1;
 }
 
-Run define(CLI::App& app, const Globals& globals) {
+Run define(Arguments& arguments, const Globals& globals) {
   auto options = std::make_shared<Options>();
-  app.add_option("checkpoint", options->request.checkpoint, "A checkpoint written by tenon train")
-      ->required();
-  app.add_option("-o,--output", options->request.output, "The ONNX file to write")->required();
-  app.add_option("--opset", options->request.opset, "ONNX opset, 13 to 21");
-  app.add_option("--input-name", options->request.input_name, "Name of the input");
-  app.add_option("--output-name", options->request.output_name, "Name of the output");
-  app.add_option("--dim", options->axes,
-                 "AXIS=NAME of an input axis that stays dynamic (0=batch unless given)");
-  app.add_option("--check", options->request.check_items,
-                 "Load the file again and compare it on so many items");
-  app.add_option("--tolerance", options->request.tolerance,
-                 "Largest difference that --check accepts");
+  arguments.option("checkpoint", options->request.checkpoint, "A checkpoint written by tenon train")
+      .required();
+  arguments.option("-o,--output", options->request.output, "The ONNX file to write").required();
+  arguments.option("--opset", options->request.opset, "ONNX opset, 13 to 21");
+  arguments.option("--input-name", options->request.input_name, "Name of the input");
+  arguments.option("--output-name", options->request.output_name, "Name of the output");
+  arguments.option("--dim", options->axes,
+                   "AXIS=NAME of an input axis that stays dynamic (0=batch unless given)");
+  arguments.option("--check", options->request.check_items,
+                   "Load the file again and compare it on so many items");
+  arguments.option("--tolerance", options->request.tolerance,
+                   "Largest difference that --check accepts");
   return [options, &globals] { return write_model(*options, globals); };
 }
 

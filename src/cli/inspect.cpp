@@ -1,5 +1,4 @@
 // tenon inspect: what a model file holds.
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -7,6 +6,7 @@
 #include "base/file.h"
 #include "base/table.h"
 #include "base/text.h"
+#include "cli/arguments.h"
 #include "cli/catalog.h"
 #include "cli/model_inputs.h"
 #include "cli/model_session.h"
@@ -214,20 +214,21 @@ int inspect_npy(const Options& options, const Globals& globals) {
   return 0;
 }
 
-Run define(CLI::App& app, const Globals& globals) {
+Run define(Arguments& arguments, const Globals& globals) {
   auto options = std::make_shared<Options>();
-  app.add_option("file", options->path, "A .onnx, .safetensors or .npy file");
-  app.add_option(
+  arguments.option("file", options->path, "A .onnx, .safetensors or .npy file");
+  arguments.option(
       "--dim", options->sizes,
       "NAME=SIZE of a symbolic axis, for the operation counts (else 1, or what the model needs)");
-  const CLI::Option* graph = app.add_option("--graph", options->drawing,
-                                            "Print the graph as text, or draw it to this .svg file")
-                                 ->expected(0, 1);
-  app.add_flag("--memory", options->memory,
-               "What the engine plans to take, beside the least that any plan can");
-  add_session_flags(app, options->session);
+  const Argument graph = arguments
+                             .option("--graph", options->drawing,
+                                     "Print the graph as text, or draw it to this .svg file")
+                             .value_optional();
+  arguments.flag("--memory", options->memory,
+                 "What the engine plans to take, beside the least that any plan can");
+  add_session_flags(arguments, options->session);
   return [options, graph, &globals] {
-    options->graph = graph->count() > 0;
+    options->graph = graph.given();
     // In `--graph model.onnx` the parser cannot tell that the file is not what to write.
     if (options->path.empty() && !options->drawing.ends_with(".svg"))
       options->path.swap(options->drawing);

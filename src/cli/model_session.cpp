@@ -1,21 +1,19 @@
 #include "cli/model_session.h"
 
-#include <CLI/CLI.hpp>
-
 #include "base/text.h"
+#include "cli/arguments.h"
 #include "formats/onnx/import.h"
 #include "graph/widen.h"
 
 namespace tenon::cli {
 
-void add_session_flags(CLI::App& app, SessionFlags& flags) {
-  app.add_flag("--no-optimize", flags.no_optimize, "Leave the graph as it is in the file");
-  app.add_option("--without", flags.without, "PASS,...: leave these passes out")
-      ->delimiter(',')
-      ->allow_extra_args(false);
-  app.add_option("--tune", flags.tune,
-                 "quick: where several kernels can do a step, time them; off: take the first")
-      ->check(CLI::IsMember({"off", "quick"}));
+void add_session_flags(Arguments& arguments, SessionFlags& flags) {
+  arguments.flag("--no-optimize", flags.no_optimize, "Leave the graph as it is in the file");
+  arguments.option("--without", flags.without, "PASS,...: leave these passes out").with_commas();
+  arguments
+      .option("--tune", flags.tune,
+              "quick: where several kernels can do a step, time them; off: take the first")
+      .choices({"off", "quick"});
 }
 
 engine::SessionOptions session_options(const SessionFlags& flags) {

@@ -7,11 +7,9 @@
 #include "engine/session.h"
 #include "train/evaluate.h"
 
-namespace CLI {
-class App;
-}
-
 namespace tenon::cli {
+
+class Arguments;
 
 // What several verbs can be told about it.
 struct SessionFlags {
@@ -19,7 +17,7 @@ struct SessionFlags {
   std::vector<std::string> without, only;  // passes
   std::string tune;  // "": as the verb likes, else quick
 };
-void add_session_flags(CLI::App& app, SessionFlags& flags);
+void add_session_flags(Arguments& arguments, SessionFlags& flags);
 engine::SessionOptions session_options(const SessionFlags& flags);
 
 // An ONNX file as a graph. Unless `keep_halves`, 16-bit floats are computed in f32 and rounded at

@@ -1,9 +1,9 @@
 // tenon ops: the operators, what is covered, and all about one.
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "base/table.h"
+#include "cli/arguments.h"
 #include "cli/catalog.h"
 #include "cli/op_facts.h"
 #include "cli/ops_coverage.h"
@@ -86,14 +86,14 @@ void list(const Options& options, bool json) {
   }
 }
 
-Run define(CLI::App& app, const Globals& globals) {
+Run define(Arguments& arguments, const Globals& globals) {
   auto options = std::make_shared<Options>();
-  app.add_option("action", options->action, "`show` explains one operator");
-  app.add_option("name", options->name, "The operator for `show`: Conv, com.microsoft.Gelu");
-  app.add_flag("--coverage", options->coverage,
-               "What each operator has: kernels, gradient, ONNX versions, and the types that run "
-               "fast, found out by its samples");
-  app.add_flag("--markdown", options->markdown, "The table as Markdown (docs/ops.md)");
+  arguments.option("action", options->action, "`show` explains one operator");
+  arguments.option("name", options->name, "The operator for `show`: Conv, com.microsoft.Gelu");
+  arguments.flag("--coverage", options->coverage,
+                 "What each operator has: kernels, gradient, ONNX versions, and the types that run "
+                 "fast, found out by its samples");
+  arguments.flag("--markdown", options->markdown, "The table as Markdown (docs/ops.md)");
   return [options, &globals] {
     TENON_CHECK(options->action.empty() || options->action == "show", usage,
                 "ops: unknown word '{}'; write `tenon ops` or `tenon ops show NAME`",

@@ -1,5 +1,4 @@
 // tenon optimize: a model through the passes, written as ONNX.
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
 #include <map>
@@ -8,6 +7,7 @@
 #include "base/file.h"
 #include "base/table.h"
 #include "base/text.h"
+#include "cli/arguments.h"
 #include "cli/catalog.h"
 #include "cli/model_inputs.h"
 #include "cli/tensor_difference.h"
@@ -161,30 +161,25 @@ int optimize_model(const Options& options, const Globals& globals) {
   return good ? 0 : 1;
 }
 
-Run define(CLI::App& app, const Globals& globals) {
+Run define(Arguments& arguments, const Globals& globals) {
   auto options = std::make_shared<Options>();
-  app.add_option("model", options->model, "An ONNX file")->required();
-  app.add_option("-o,--output", options->output,
-                 "The ONNX file to write; without it, only the report is made");
-  app.add_option("--opset", options->opset, "ONNX opset of the output, 13 to 21 (21)");
-  app.add_option("--without", options->without, "PASS,...: leave these passes out")
-      ->delimiter(',')
-      ->allow_extra_args(false);
-  app.add_option("--only", options->only, "PASS,...: run no others")
-      ->delimiter(',')
-      ->allow_extra_args(false);
-  app.add_flag(
+  arguments.option("model", options->model, "An ONNX file").required();
+  arguments.option("-o,--output", options->output,
+                   "The ONNX file to write; without it, only the report is made");
+  arguments.option("--opset", options->opset, "ONNX opset of the output, 13 to 21 (21)");
+  arguments.option("--without", options->without, "PASS,...: leave these passes out").with_commas();
+  arguments.option("--only", options->only, "PASS,...: run no others").with_commas();
+  arguments.flag(
       "--all-passes", options->all_passes,
       "Also those that make operators of Tenon's own, which are written out in simpler ones "
       "where a file is written");
-  app.add_option("--dim", options->sizes, "NAME=SIZE: fix a symbolic axis")
-      ->allow_extra_args(false);
-  app.add_option("--dump-after", options->dump_after,
-                 "Print the graph after this pass, or after all that change something");
-  app.add_flag("--timings", options->timings, "List all passes, with the time each takes");
-  app.add_flag("--verify", options->verify,
-               "Check the graph after each pass, and the result on random inputs");
-  app.add_option("--graph", options->graph, "Draw the result as SVG to this file");
+  arguments.option("--dim", options->sizes, "NAME=SIZE: fix a symbolic axis").one_at_a_time();
+  arguments.option("--dump-after", options->dump_after,
+                   "Print the graph after this pass, or after all that change something");
+  arguments.flag("--timings", options->timings, "List all passes, with the time each takes");
+  arguments.flag("--verify", options->verify,
+                 "Check the graph after each pass, and the result on random inputs");
+  arguments.option("--graph", options->graph, "Draw the result as SVG to this file");
   return [options, &globals] { return optimize_model(*options, globals); };
 }
 

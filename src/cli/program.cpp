@@ -1,5 +1,4 @@
 // The program around its verbs: global options, help, errors and exit codes.
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -13,6 +12,7 @@
 #include "base/threads.h"
 #include "base/trace.h"
 #include "base/version.h"
+#include "cli/arguments.h"
 #include "cli/catalog.h"
 #include "cli/verb.h"
 #include "runtime/dispatch.h"
@@ -55,18 +55,17 @@ struct Settings : Globals {
   bool quiet = false;
 };
 
-void add_globals(CLI::App& app, Settings& settings) {
-  app.add_flag("--json", settings.json,
-               "Print one JSON document on standard output and nothing else there");
-  app.add_option("--threads", settings.threads, "Threads inside an operator")
-      ->check(CLI::PositiveNumber);
-  app.add_option("--backend", settings.backend, "Which kernels may run")
-      ->check(CLI::IsMember({"automatic", "cpu", "reference", "expansion"}));
-  app.add_flag("--explain", settings.explain,
-               "Say which kernel each operator took, and why better ones refused");
-  app.add_option("--trace", settings.trace,
-                 "Write a Chrome trace (for ui.perfetto.dev) to this file");
-  app.add_flag("--quiet", settings.quiet, "No progress, warnings or notes");
+void add_globals(Arguments& arguments, Settings& settings) {
+  arguments.flag("--json", settings.json,
+                 "Print one JSON document on standard output and nothing else there");
+  arguments.option("--threads", settings.threads, "Threads inside an operator").above_zero();
+  arguments.option("--backend", settings.backend, "Which kernels may run")
+      .choices({"automatic", "cpu", "reference", "expansion"});
+  arguments.flag("--explain", settings.explain,
+                 "Say which kernel each operator took, and why better ones refused");
+  arguments.option("--trace", settings.trace,
+                   "Write a Chrome trace (for ui.perfetto.dev) to this file");
+  arguments.flag("--quiet", settings.quiet, "No progress, warnings or notes");
 }
 
 Backend backend_of(const std::string& name) {
@@ -127,51 +126,14 @@ int run_verb(const Settings& settings, const Run& run) {
   return code;
 }
 
-// "did you mean" for an option of the verb.
-std::string nearest_option(const CLI::App& app, const std::string& word) {
-  std::vector<std::string> names;
-  for (const CLI::Option* option : app.get_options())
-    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
-  return text::did_you_mean(word.substr(0, word.find('=')), names);
-}
-
-// What the parser found, in Tenon's words: where, what with the value, what to do.
-Error usage_error(const CLI::ParseError& error, const CLI::App& app, std::string_view verb) {
-  const auto say = [&](const std::string& message) {
-    return Error(ErrorKind::usage, fmt::format("{}: {}", verb, message));
-  };
-  for (const std::string& word : app.remaining()) {
-    if (!word.starts_with("-")) continue;
-    const std::string near = nearest_option(app, word);
-    return say(fmt::format("there is no option '{}'; {}", word,
-                           near.empty() ? fmt::format("`tenon {} --help` lists them", verb)
-                                        : fmt::format("did you mean '{}'?", near)));
-  }
-  if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr)
-    return say(fmt::format("too many arguments: {}; see `tenon {} --help`",
-                           text::join(app.remaining(), " "), verb));
-  std::string message = error.what();
-  // The parser spells "positive" as a range that ends at the largest double.
-  if (const size_t range = message.find(" not in range 0.000000 to 1797693");
-      range != std::string::npos)
-    message = message.substr(0, range) + " is not above 0";
-  for (char& c : message)
-    if (c == '\n') c = ' ';
-  return say(fmt::format("{}; see `tenon {} --help`", message, verb));
-}
-
 int run_named(const Verb& verb, int argc, const char* const* argv, Settings& settings) {
-  CLI::App app{std::string(verb.doc), "tenon " + std::string(verb.name)};
-  add_globals(app, settings);
-  const Run run = verb.define(app, settings);
-  app.footer(fmt::format("Examples:\n{}\n{}", verb.examples, kExitCodes));
-  try {
-    app.parse(argc - 1, argv + 1);
-  } catch (const CLI::CallForHelp&) {
-    std::printf("%s", app.help().c_str());
+  Arguments arguments("tenon " + std::string(verb.name), verb.doc);
+  add_globals(arguments, settings);
+  const Run run = verb.define(arguments, settings);
+  arguments.footer(fmt::format("Examples:\n{}\n{}", verb.examples, kExitCodes));
+  if (!arguments.parse(argc - 2, argv + 2, verb.name)) {
+    std::printf("%s", arguments.help().c_str());
     return 0;
-  } catch (const CLI::ParseError& error) {
-    throw usage_error(error, app, verb.name);
   }
   return run_verb(settings, run);
 }

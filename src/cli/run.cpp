@@ -1,5 +1,4 @@
 // tenon run: a model on .npy files.
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
 #include <nlohmann/json.hpp>
@@ -7,6 +6,7 @@
 #include "base/file.h"
 #include "base/table.h"
 #include "base/trace.h"
+#include "cli/arguments.h"
 #include "cli/catalog.h"
 #include "cli/model_inputs.h"
 #include "cli/model_outputs.h"
@@ -25,7 +25,7 @@ constexpr std::string_view kExamples =
     "  tenon run model.onnx --random 1 --interpret --explain\n";
 
 // Timing kernels takes longer than fewer runs gain.
-constexpr int kRunsWorthTuning = 20;
+constexpr int kRunsWorthTuning = 5;
 
 struct Options {
   std::string model, output_dir;
@@ -105,25 +105,26 @@ int run_model(const Options& options, const Globals& globals) {
   return 0;
 }
 
-Run define(CLI::App& app, const Globals& globals) {
+Run define(Arguments& arguments, const Globals& globals) {
   auto options = std::make_shared<Options>();
-  app.add_option("model", options->model, "An ONNX file")->required();
-  app.add_option("--input", options->inputs,
-                 "NAME=FILE.npy, once an input; a bare FILE.npy where there is one input");
-  app.add_option(
+  arguments.option("model", options->model, "An ONNX file").required();
+  arguments.option("--input", options->inputs,
+                   "NAME=FILE.npy, once an input; a bare FILE.npy where there is one input");
+  arguments.option(
       "--output-dir", options->output_dir,
       "Write each output to <name>.npy here ('/' and ':' become '_'); lists of maps with "
       "their keys in <name>.keys.npy, other containers to <name>.json");
-  app.add_option("--random", options->random, "Random inputs from this seed instead of --input");
-  app.add_option("--dim", options->sizes, "NAME=SIZE of a symbolic axis for --random (else 1)");
-  app.add_option("--runs", options->runs,
-                 "Run so many times and report the median time; for 20 and more, --tune is quick")
-      ->check(CLI::PositiveNumber);
-  app.add_flag("--interpret", options->interpret,
-               "Run node by node, without optimising or planning anything");
-  add_session_flags(app, options->session);
-  app.add_flag("--keep-halves", options->keep_halves,
-               "Round to f16 after every operator as the file says, not only at the end");
+  arguments.option("--random", options->random, "Random inputs from this seed instead of --input");
+  arguments.option("--dim", options->sizes, "NAME=SIZE of a symbolic axis for --random (else 1)");
+  arguments
+      .option("--runs", options->runs,
+              "Run so many times and report the median time; for 5 and more, --tune is quick")
+      .above_zero();
+  arguments.flag("--interpret", options->interpret,
+                 "Run node by node, without optimising or planning anything");
+  add_session_flags(arguments, options->session);
+  arguments.flag("--keep-halves", options->keep_halves,
+                 "Round to f16 after every operator as the file says, not only at the end");
   return [options, &globals] { return run_model(*options, globals); };
 }
 

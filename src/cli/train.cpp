@@ -1,9 +1,9 @@
 // tenon train: a recipe from data to a checkpoint.
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "base/cancellation.h"
+#include "cli/arguments.h"
 #include "cli/catalog.h"
 #include "cli/overrides.h"
 #include "cli/verb.h"
@@ -44,16 +44,16 @@ int run_training(Options& options, const Globals& globals) {
   return 0;
 }
 
-Run define(CLI::App& app, const Globals& globals) {
+Run define(Arguments& arguments, const Globals& globals) {
   auto options = std::make_shared<Options>();
-  app.add_option("recipe", options->train.recipe, "A YAML recipe (docs/train.md)")->required();
-  app.add_option("--output", options->train.output, "Folder for checkpoints, history and report");
-  app.add_flag("--resume", options->train.resume,
-               "Go on from the last checkpoint of the output folder");
-  app.add_flag("--if-changed", options->train.if_changed,
-               "Do nothing when the finished run there is up to date");
-  app.add_option("--set", options->overrides, "KEY=VALUE of the recipe, as in optimizer.lr=0.01");
-  app.add_flag("--no-report", options->no_report, "Write no report.html");
+  arguments.option("recipe", options->train.recipe, "A YAML recipe (docs/train.md)").required();
+  arguments.option("--output", options->train.output, "Folder for checkpoints, history and report");
+  arguments.flag("--resume", options->train.resume,
+                 "Go on from the last checkpoint of the output folder");
+  arguments.flag("--if-changed", options->train.if_changed,
+                 "Do nothing when the finished run there is up to date");
+  arguments.option("--set", options->overrides, "KEY=VALUE of the recipe, as in optimizer.lr=0.01");
+  arguments.flag("--no-report", options->no_report, "Write no report.html");
   return [options, &globals] { return run_training(*options, globals); };
 }
 

@@ -5,7 +5,7 @@
 //   kExamples, define};
 //   }
 //
-// `define` adds options to the verb's parser and returns what runs once they are parsed.
+// `define` says what the verb can be told and returns what runs once that is parsed.
 #pragma once
 
 #include <functional>
@@ -14,11 +14,9 @@
 
 #include "base/json.h"
 
-namespace CLI {
-class App;
-}
-
 namespace tenon::cli {
+
+class Arguments;
 
 // What every verb can be told.
 struct Globals {
@@ -30,7 +28,7 @@ struct Globals {
 enum class Stage : uint8_t { train, ship, know };
 
 using Run = std::function<int()>;  // returns 0, or 1 where the thing asked about is not so
-using Define = Run (*)(CLI::App& app, const Globals& globals);
+using Define = Run (*)(Arguments& arguments, const Globals& globals);
 
 struct Verb {
   std::string_view name;

@@ -11,8 +11,11 @@
 
 #include "engine/session.h"
 #include "runtime/kernel.h"
+#include "runtime/packed_store.h"
 
 namespace tenon::engine {
+
+class TuningLog;
 
 // Where a tensor is while a plan runs.
 struct Place {
@@ -90,6 +93,7 @@ class Plan {
   std::vector<Step> steps_;
   std::vector<Patch> patches_;
   TensorList constants_;
+  PackedStore packed_;  // what kernels make of constants that are of this plan only
   std::vector<int64_t> block_offsets_;
   std::vector<PlacedTensor> outputs_;  // the shapes of what the caller gets; unknown ones are slots
   size_t slot_count_ = 0, in_count_ = 0, out_count_ = 0;
@@ -104,8 +108,9 @@ Tensor tensor_at(void* data, DType type, const Shape& shape, const Shape& stride
 
 // `inputs`: one concrete type an input of the graph. Fails as operators do on shapes that do not
 // fit. The plan keeps what it needs of the graph; constants and the store's tensors are shared.
+// `log` gets the choices between kernels.
 std::shared_ptr<const Plan> build_plan(const graph::Graph& graph,
                                        std::span<const TensorType> inputs, PackedStore& packed,
-                                       const SessionOptions& options);
+                                       const SessionOptions& options, TuningLog& log);
 
 }  // namespace tenon::engine

@@ -2,6 +2,7 @@
 // computed now, where it depends on constants only), and values get places.
 #include <algorithm>
 #include <optional>
+#include <unordered_set>
 
 #include "engine/memory_plan.h"
 #include "engine/plan.h"
@@ -53,11 +54,14 @@ int64_t bytes_of(const PlacedTensor& tensor) {
 
 class PlanBuilder {
  public:
-  PlanBuilder(PackedStore& packed, const SessionOptions& options)
-      : plan_(std::make_shared<Plan>()), packed_(packed), options_(options) {}
+  PlanBuilder(PackedStore& packed, const SessionOptions& options, TuningLog& log)
+      : plan_(std::make_shared<Plan>()), packed_(packed), options_(options), log_(log) {}
 
   std::shared_ptr<const Plan> build(const graph::Graph& graph, std::span<const TensorType> inputs) {
     const NoGrad no_grad;
+    for (const graph::Value& value : graph.values())
+      if (value.is_constant() && !is_container(value.type.dtype))
+        lasting_.insert(value.type.constant.storage().get());
     Scope scope(graph);
     for (size_t i = 0; i < inputs.size(); ++i) {
       Held& held = scope.at(graph.inputs[i]);
@@ -107,6 +111,13 @@ class PlanBuilder {
     held.like = dense;
     held.place = {Place::In::constant, static_cast<int32_t>(plan_->constants_.size())};
     plan_->constants_.push_back(dense);
+  }
+
+  // Whether a constant goes with the plan: nothing of the session's may be known by its address,
+  // where another constant may lie then.
+  bool is_of_plan(const Held& held) const {
+    return held.is_constant() && !is_container(held.type.dtype) &&
+           !lasting_.contains(held.like.storage().get());
   }
 
   int32_t new_block(int64_t bytes) {
@@ -167,12 +178,15 @@ class PlanBuilder {
 
     std::vector<const Tensor*> tensors;
     PrepareOptions prepare{current_backend(), &packed_, {}, {}};
-    for (const Held* input : inputs) {
-      tensors.push_back(&input->like);
-      prepare.constant.push_back(input->is_constant());
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      tensors.push_back(&inputs[i]->like);
+      prepare.constant.push_back(inputs[i]->is_constant());
+      const bool value = i < node.op->inputs.size() && node.op->inputs[i].value;
+      if (!value && is_of_plan(*inputs[i])) prepare.packed = &plan_->packed_;
     }
     if (options_.tune != Tune::off)
-      prepare.kernel = quickest_kernel(*node.op, tensors, node.attrs, outputs.size(), prepare);
+      prepare.kernel =
+          quickest_kernel(*node.op, tensors, node.attrs, outputs.size(), prepare, log_);
     std::unique_ptr<PreparedCall> call =
         prepare_call(*node.op, tensors, node.attrs, outputs.size(), prepare);
     switch (call->how) {
@@ -227,7 +241,10 @@ class PlanBuilder {
 
   void add_view(const PreparedCall& call, const Held& input, Held& output) {
     const TensorSpec& spec = call.outputs[0];
-    output.like = stand_in(spec.dtype, spec.shape, spec.strides);
+    output.like = input.is_constant()
+                      ? Tensor::over(input.like.storage(), input.like.offset() + call.view_offset,
+                                     spec.shape, spec.strides, spec.dtype)
+                      : stand_in(spec.dtype, spec.shape, spec.strides);
     output.place = input.place;
     output.place.offset += call.view_offset * static_cast<int64_t>(size_of(spec.dtype));
   }
@@ -453,13 +470,15 @@ class PlanBuilder {
   std::shared_ptr<Plan> plan_;
   PackedStore& packed_;
   const SessionOptions& options_;
+  TuningLog& log_;
+  std::unordered_set<const Storage*> lasting_;  // of the graph's constants
   std::vector<Lifetime> blocks_;
 };
 
 std::shared_ptr<const Plan> build_plan(const graph::Graph& graph,
                                        std::span<const TensorType> inputs, PackedStore& packed,
-                                       const SessionOptions& options) {
-  return PlanBuilder(packed, options).build(graph, inputs);
+                                       const SessionOptions& options, TuningLog& log) {
+  return PlanBuilder(packed, options, log).build(graph, inputs);
 }
 
 }  // namespace tenon::engine

@@ -6,7 +6,10 @@
 
 #include "base/threads.h"
 #include "base/trace.h"
+#include "engine/compiled_body.h"
+#include "engine/engine_file.h"
 #include "engine/plan.h"
+#include "engine/tuning.h"
 #include "formats/onnx/import.h"
 #include "graph/interpreter.h"
 #include "graph/widen.h"
@@ -18,9 +21,12 @@ namespace tenon::engine {
 struct Session::State {
   SessionOptions options;
   graph::Graph graph;
+  // With the graphs inside control flow compiled too; nothing where there are none.
+  std::optional<graph::Graph> with_bodies;
   std::vector<graph::PassResult> passes;
   std::vector<Port> inputs, outputs;
   PackedStore packed;
+  TuningLog tuning;
 
   // Plans by what decides them, the one used last in front.
   struct Entry {
@@ -34,10 +40,21 @@ struct Session::State {
     for (size_t v = 0; v < graph.values().size(); ++v)
       graph.value(static_cast<graph::ValueId>(v)).parameter = false;  // nothing is trained here
     if (options.optimize) passes = graph::run_passes(graph, options.passes);
+    // What is packed is known by its constant's address, so that has to stay.
+    for (size_t v = 0; v < graph.values().size(); ++v) {
+      graph::Value& value = graph.value(static_cast<graph::ValueId>(v));
+      if (value.is_constant() && !is_container(value.type.dtype))
+        value.type.constant = value.type.constant.contiguous();
+    }
+    if (has_bodies(graph)) with_bodies.emplace(compile_bodies(graph, options));
     for (graph::ValueId id : graph.inputs)
       inputs.push_back({graph.value(id).name, graph.value(id).type});
     for (graph::ValueId id : graph.outputs)
       outputs.push_back({graph.value(id).name, graph.value(id).type});
+  }
+
+  ~State() {
+    if (options.tune != Tune::off) save_tuning(true);
   }
 
   std::shared_ptr<const Plan> plan_for(const TensorList& given) {
@@ -63,7 +80,9 @@ struct Session::State {
     std::vector<TensorType> types;
     for (const Tensor& input : given) types.push_back(TensorType::of(input, false));
     const std::vector<int64_t> own_key = key;  // planning may come through here again
-    std::shared_ptr<const Plan> plan = build_plan(graph, types, packed, options);
+    std::shared_ptr<const Plan> plan =
+        build_plan(with_bodies ? *with_bodies : graph, types, packed, options, tuning);
+    if (options.tune != Tune::off) save_tuning();
     const std::scoped_lock lock(mutex);
     plans.push_front({own_key, plan});
     while (plans.size() > std::max<size_t>(options.max_plans, 1)) plans.pop_back();
@@ -95,7 +114,23 @@ struct Session::State {
 };
 
 Session Session::load(const std::string& path, const SessionOptions& options) {
-  return Session(graph::widen_halves(formats::import_onnx(path)), options);
+  if (!is_engine_file(path))
+    return Session(graph::widen_halves(formats::import_onnx(path)), options);
+  EngineFile file = read_engine(path);
+  SessionOptions as_it_is = options;
+  as_it_is.optimize = false;
+  Session session(std::move(file.graph), as_it_is);
+  add_tuning(file.tuning);
+  const graph::Graph& graph = session.graph();
+  for (const EngineFile::Packed& packed : file.packed) {
+    const graph::ValueId id = graph.find_value(packed.value);
+    if (id == graph::kNoValue || !graph.value(id).is_constant()) continue;
+    const Tensor& source = graph.value(id).type.constant;
+    if (packed.offset < source.bytes())
+      session.state_->packed.offer(static_cast<const std::byte*>(source.raw()) + packed.offset,
+                                   packed.layout, packed.tensor);
+  }
+  return session;
 }
 
 Session::Session(graph::Graph graph, const SessionOptions& options)
@@ -108,6 +143,8 @@ std::span<const Port> Session::inputs() const { return state_->inputs; }
 std::span<const Port> Session::outputs() const { return state_->outputs; }
 const graph::Graph& Session::graph() const { return state_->graph; }
 std::span<const graph::PassResult> Session::passes() const { return state_->passes; }
+const PackedStore& Session::packed() const { return state_->packed; }
+TuningChoices Session::tuning() const { return state_->tuning.choices(); }
 
 TensorList Session::run(const TensorList& given, const Cancellation* cancellation) const {
   TensorList results;

@@ -15,7 +15,9 @@
 #include <vector>
 
 #include "base/cancellation.h"
+#include "engine/tuning_cache.h"
 #include "graph/pass.h"
+#include "runtime/packed_store.h"
 #include "tensor/tensor.h"
 
 namespace tenon::engine {
@@ -63,7 +65,8 @@ struct MemoryInfo {
 
 class Session {
  public:
-  // An ONNX file (or, by its content, an engine file). Fails as import_onnx does.
+  // An ONNX file or, by its content, an engine file (engine/engine_file.h), whose graph is what the
+  // passes made of it when it was written. Fails as import_onnx and read_engine do.
   static Session load(const std::string& path, const SessionOptions& options = {});
   explicit Session(graph::Graph graph, const SessionOptions& options = {});
   Session(Session&&) noexcept;
@@ -75,6 +78,9 @@ class Session {
   // The graph after the passes, and what each pass did.
   const graph::Graph& graph() const;
   std::span<const graph::PassResult> passes() const;
+  // What the plans so far packed, and the kernels they chose: what save_engine() writes.
+  const PackedStore& packed() const;
+  TuningChoices tuning() const;
 
   // One tensor an input, in order; any strides. Fails (usage) naming what was expected and given.
   // May be called from several threads at once. Cancelled from another thread it ends between two

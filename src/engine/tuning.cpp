@@ -2,9 +2,7 @@
 
 #include <algorithm>
 #include <limits>
-#include <map>
-#include <mutex>
-#include <string>
+#include <optional>
 
 #include "base/threads.h"
 #include "base/trace.h"
@@ -18,10 +16,25 @@ constexpr int kRuns = 5;
 constexpr int64_t kEnough_ns = 5'000'000;  // for one kernel
 // Whose first run takes so many times the best of another is not run again.
 constexpr double kHopeless = 1.5;
+constexpr int64_t kSaveEvery_ns = 2'000'000'000;
+
+// Floats as files hold them, so that a graph has the same signatures when it is loaded again.
+Attr as_in_files(const Attr& attr) {
+  if (const auto* number = std::get_if<double>(&attr.value))
+    return {attr.name, static_cast<double>(static_cast<float>(*number))};
+  const auto* list = std::get_if<std::vector<double>>(&attr.value);
+  if (!list) return attr;
+  std::vector<double> narrow(*list);
+  for (double& number : narrow) number = static_cast<double>(static_cast<float>(number));
+  return {attr.name, AttrValue(std::move(narrow))};
+}
 
 std::string key_of(const OpDef& op, std::span<const Tensor* const> inputs, const Attrs& attrs,
                    const PrepareOptions& options) {
-  std::string key = fmt::format("{} {} threads={}", op.name, attrs.str(), thread_count());
+  std::string key = std::string(op.name);
+  if (!op.onnx.domain.empty()) key += fmt::format(" of {}", op.onnx.domain);
+  for (const Attr& attr : attrs.list()) key += " " + Attrs{as_in_files(attr)}.str();
+  key += fmt::format(" threads={}", thread_count());
   for (size_t i = 0; i < inputs.size(); ++i) {
     if (!inputs[i]->defined()) {
       key += " -";
@@ -101,41 +114,126 @@ bool can_measure(std::span<const Tensor* const> inputs, const PreparedCall& call
   return std::ranges::all_of(call.outputs, &TensorSpec::shape_known);
 }
 
+// The quickest of the kernels that accept; "" where that are fewer than two.
+std::string_view measure_all(const OpDef& op, std::span<const Tensor* const> inputs,
+                             const Attrs& attrs, size_t output_count,
+                             const PrepareOptions& options) {
+  // Only what is chosen shall pack weights that stay.
+  PackedStore passing;
+  PrepareOptions one = options;
+  if (one.packed) one.packed = &passing;
+  std::string_view best;
+  const std::vector<std::string_view> names =
+      accepting_kernels(op, inputs, attrs, output_count, one);
+  if (names.size() < 2) return best;
+  double least = std::numeric_limits<double>::infinity();
+  for (std::string_view kernel_name : names) {
+    one.kernel = kernel_name;
+    const std::unique_ptr<PreparedCall> call = prepare_call(op, inputs, attrs, output_count, one);
+    if (call->how != PreparedCall::How::kernel || !can_measure(inputs, *call, options)) continue;
+    const double seconds = measure(*call, inputs, options, least);
+    if (seconds < least) {
+      least = seconds;
+      best = kernel_name;
+    }
+  }
+  return best;
+}
+
+// What this process knows. Thread-safe.
+class Known {
+ public:
+  // Nothing where it is unknown, or names a kernel that there is no more.
+  std::optional<std::string_view> find(const std::string& call,
+                                       std::span<const KernelEntry* const> entries) {
+    const std::scoped_lock lock(mutex_);
+    if (!loaded_) {
+      loaded_ = true;
+      choices_.merge(TuningCache::of_user().read());
+    }
+    const auto found = choices_.find(call);
+    if (found == choices_.end()) return std::nullopt;
+    if (found->second.empty()) return std::string_view();
+    const auto entry = std::ranges::find(entries, found->second, &KernelEntry::name);
+    if (entry == entries.end()) return std::nullopt;
+    return (*entry)->name;  // lives as long as the program
+  }
+
+  void add_measured(const std::string& call, std::string_view kernel) {
+    const std::scoped_lock lock(mutex_);
+    make_room(1);
+    choices_[call] = std::string(kernel);
+    fresh_[call] = std::string(kernel);
+  }
+
+  void add(TuningChoices choices) {
+    const std::scoped_lock lock(mutex_);
+    make_room(choices.size());
+    choices_.merge(choices);
+  }
+
+  void save(bool now) {
+    TuningChoices fresh;
+    {
+      const std::scoped_lock lock(mutex_);
+      const int64_t time = trace::now_ns();
+      if (fresh_.empty() || (!now && time < next_save_ns_)) return;
+      next_save_ns_ = time + kSaveEvery_ns;
+      fresh = std::exchange(fresh_, {});
+    }
+    const std::scoped_lock lock(file_mutex_);
+    TuningCache::of_user().add(fresh);
+  }
+
+ private:
+  void make_room(size_t count) {
+    if (choices_.size() + count <= kMaxTuningChoices) return;
+    choices_.clear();
+    if (fresh_.size() + count > kMaxTuningChoices) fresh_.clear();
+  }
+
+  std::mutex mutex_, file_mutex_;
+  bool loaded_ = false;
+  TuningChoices choices_;
+  TuningChoices fresh_;  // of these, those that the file lacks
+  int64_t next_save_ns_ = 0;
+};
+
+Known& known_choices() {
+  static Known known;
+  return known;
+}
+
 }  // namespace
+
+void TuningLog::add(const std::string& call, std::string_view kernel) {
+  const std::scoped_lock lock(mutex_);
+  if (choices_.size() < kMaxTuningChoices || choices_.contains(call))
+    choices_[call] = std::string(kernel);
+}
+
+TuningChoices TuningLog::choices() const {
+  const std::scoped_lock lock(mutex_);
+  return choices_;
+}
 
 std::string_view quickest_kernel(const OpDef& op, std::span<const Tensor* const> inputs,
                                  const Attrs& attrs, size_t output_count,
-                                 const PrepareOptions& options) {
-  static std::mutex mutex;
-  static std::map<std::string, std::string_view> known;  // kernel names live as long as the program
+                                 const PrepareOptions& options, TuningLog& log) {
   const auto entries = kernels_of(op, Backend::cpu);
   if (std::ranges::none_of(entries, &KernelEntry::variant)) return {};
   const std::string key = key_of(op, inputs, attrs, options);
-  {
-    const std::scoped_lock lock(mutex);
-    if (const auto found = known.find(key); found != known.end()) return found->second;
+  std::optional<std::string_view> best = known_choices().find(key, entries);
+  if (!best) {
+    best = measure_all(op, inputs, attrs, output_count, options);
+    known_choices().add_measured(key, *best);
   }
-  std::string_view best;
-  PackedStore asked;  // what the losers pack is not kept
-  PrepareOptions asking = options;
-  asking.packed = &asked;
-  const std::vector<std::string_view> names =
-      accepting_kernels(op, inputs, attrs, output_count, asking);
-  double least = std::numeric_limits<double>::infinity();
-  if (names.size() > 1)
-    for (std::string_view kernel_name : names) {
-      PrepareOptions one = asking;
-      one.kernel = kernel_name;
-      const std::unique_ptr<PreparedCall> call = prepare_call(op, inputs, attrs, output_count, one);
-      if (call->how != PreparedCall::How::kernel || !can_measure(inputs, *call, options)) continue;
-      const double seconds = measure(*call, inputs, options, least);
-      if (seconds < least) {
-        least = seconds;
-        best = kernel_name;
-      }
-    }
-  const std::scoped_lock lock(mutex);
-  return known.emplace(key, best).first->second;
+  log.add(key, *best);
+  return *best;
 }
+
+void add_tuning(const TuningChoices& choices) { known_choices().add(choices); }
+
+void save_tuning(bool now) { known_choices().save(now); }
 
 }  // namespace tenon::engine

@@ -22,6 +22,28 @@ void check_names(const std::vector<std::string>& names) {
   }
 }
 
+// The attributes with graphs among them after the passes; `results` counts what was done there.
+Attrs with_passes_run(const Attrs& attrs, const PassOptions& options,
+                      std::vector<PassResult>& results) {
+  Attrs changed = attrs;
+  for (const Attr& attr : attrs.list()) {
+    const auto* held = std::get_if<std::shared_ptr<const Subgraph>>(&attr.value);
+    const auto* given = held ? dynamic_cast<const Graph*>(held->get()) : nullptr;
+    if (!given) continue;
+    auto body = std::make_shared<Graph>(*given);
+    const std::vector<PassResult> inside = run_passes(*body, options);
+    int changes = 0;
+    for (size_t i = 0; i < results.size(); ++i) {
+      results[i].changes += inside[i].changes;
+      results[i].seconds += inside[i].seconds;
+      changes += inside[i].changes;
+    }
+    if (changes > 0)
+      changed = changed.with({attr.name, std::shared_ptr<const Subgraph>(std::move(body))});
+  }
+  return changed;
+}
+
 }  // namespace
 
 std::vector<PassResult> run_passes(Graph& graph, const PassOptions& options) {
@@ -35,6 +57,15 @@ std::vector<PassResult> run_passes(Graph& graph, const PassOptions& options) {
     const bool named = options.only.empty() || holds(options.only, pass->name);
     if (named && !holds(options.without, pass->name) && (pass->portable || !options.portable))
       results.push_back({pass});
+  }
+  const auto holds_graphs = [](const Attr& attr) {
+    return std::holds_alternative<std::shared_ptr<const Subgraph>>(attr.value);
+  };
+  for (size_t n = 0; n < graph.nodes().size(); ++n) {
+    if (std::ranges::none_of(graph.nodes()[n].attrs.list(), holds_graphs)) continue;
+    const Attrs attrs = graph.nodes()[n].attrs;
+    Rewriter(graph, "bodies")
+        .set_attrs(static_cast<NodeId>(n), with_passes_run(attrs, options, results));
   }
   // A pass sees nothing new in a graph that nobody, itself included, has touched since it began
   // last.

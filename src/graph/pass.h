@@ -46,7 +46,9 @@ struct PassResult {
   double seconds = 0;  // all rounds together
 };
 
-// Runs the portable passes in list order, again until nothing changes any more (at most kMaxRounds
+// Of the bodies of control flow first, innermost first: their inputs (captures are the last) and
+// outputs stay as they are, and constants of the graph around are constants there already. Then
+// runs the portable passes in list order, again until nothing changes any more (at most kMaxRounds
 // times); then the others, once.
 inline constexpr int kMaxRounds = 4;
 std::vector<PassResult> run_passes(Graph& graph, const PassOptions& options = {});

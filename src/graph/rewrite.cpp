@@ -187,6 +187,11 @@ void Rewriter::replace(ValueId old, ValueId by) {
   changes_ += changed ? 1 : 0;
 }
 
+void Rewriter::set_attrs(NodeId id, const Attrs& attrs) {
+  touched_ = true;
+  graph_.nodes_[static_cast<size_t>(id)].attrs = attrs;
+}
+
 bool Rewriter::refine(ValueId id, const TensorType& known) {
   TensorType& type = graph_.value(id).type;
   if (type.constant.defined() || is_container(type.dtype) || !known.ranked) return false;

@@ -59,6 +59,8 @@ class Rewriter {
   // Says what else is known of a value: a rank, sizes or elements that its type leaves open. True where
   // that is news.
   bool refine(ValueId id, const TensorType& known);
+  // Attributes that say the same: of the same results, types and all.
+  void set_attrs(NodeId id, const Attrs& attrs);
   // Counts replace(), and refine() that brought news.
   int changes() const { return changes_; }
   // Whether the graph is, or after finish() will be, another than it was.

@@ -244,13 +244,6 @@ Ceilings ceilings() {
   return measured;
 }
 
-std::string user_cache_folder() {
-  if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache && *cache == '/')
-    return std::string(cache) + "/tenon";
-  const char* home = std::getenv("HOME");
-  return home && *home == '/' ? std::string(home) + "/.cache/tenon" : "";
-}
-
 }  // namespace tenon::profile
 
 #endif

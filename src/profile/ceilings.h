@@ -24,8 +24,4 @@ Ceilings measure_ceilings();
 // processors meanwhile.
 Ceilings ceilings();
 
-// Where a user's programs keep what can be made again: $XDG_CACHE_HOME/tenon, else
-// $HOME/.cache/tenon; "" where there is neither.
-std::string user_cache_folder();
-
 }  // namespace tenon::profile

@@ -1,12 +1,12 @@
 #include <fmt/core.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <vector>
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/testing.h"
 #include "profile/ceilings.h"
 #include "profile/html.h"
 #include "profile/process_memory.h"
@@ -55,17 +55,13 @@ TEST(Ceilings, RoofsMeetAtTheRidge) {
 
 TEST(Ceilings, AreMeasuredUnlessKept) {
   const TempDirectory folder("tenon_ceilings_test");
-  const char* before = std::getenv("XDG_CACHE_HOME");
-  const std::string kept = before ? before : "";
-  ::setenv("XDG_CACHE_HOME", folder.path().c_str(), 1);
-  EXPECT_EQ(user_cache_folder(), folder.path() + "/tenon");
+  const test::Variable off("TENON_CACHE", ""), place("TENON_CACHE_DIR", folder.path().c_str());
   const Ceilings measured = ceilings();
   EXPECT_GT(measured.gflops, 0);
   EXPECT_GT(measured.l2_gbs, 0);
   EXPECT_GT(measured.memory_gbs, 0);
   // On a busy machine nothing is kept; what is kept is believed.
-  const std::string path = folder / "tenon/ceilings.json";
-  create_directories(folder / "tenon");
+  const std::string path = folder / "ceilings.json";
   const std::string key = fmt::format("{}, {} threads, 1", measured.cpu, measured.threads);
   const auto write = [&](double gflops) {
     write_json(path, {{key, {{"gflops", gflops}, {"l2_gbs", 80}, {"memory_gbs", 20}}}});
@@ -80,10 +76,6 @@ TEST(Ceilings, AreMeasuredUnlessKept) {
   EXPECT_GT(ceilings().gflops, 0);
   write_file(path, "{");
   EXPECT_GT(ceilings().gflops, 0);
-  if (before)
-    ::setenv("XDG_CACHE_HOME", kept.c_str(), 1);
-  else
-    ::unsetenv("XDG_CACHE_HOME");
 }
 
 TEST(Roofline, EfficiencyIsTheLeastTimeOverTheTime) {

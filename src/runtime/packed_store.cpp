@@ -1,12 +1,46 @@
 #include "runtime/packed_store.h"
 
+#include "base/hash.h"
+
 namespace tenon {
 
-Tensor PackedStore::get(const void* source, const std::string& layout, FunctionRef<Tensor()> make) {
+LayoutDigest digest_of(const std::string& layout) {
+  constexpr uint64_t kSeed = 0x7e17;  // any other than 0
+  return {hash64(layout, kSeed), hash64(layout)};
+}
+
+Tensor PackedStore::get(const void* source, const std::string& layout, FunctionRef<Tensor()> make,
+                        const PackedForm& form) {
   const std::scoped_lock lock(mutex_);
   Tensor& kept = tensors_[{source, layout}];
+  if (!kept.defined()) kept = take_offer(source, layout, form);
   if (!kept.defined()) kept = make();
   return kept;
+}
+
+Tensor PackedStore::take_offer(const void* source, const std::string& layout,
+                               const PackedForm& form) {
+  if (offers_.empty() || form.type == DType::undefined) return {};
+  const auto offered = offers_.find({source, digest_of(layout)});
+  if (offered == offers_.end()) return {};
+  Tensor tensor = std::move(offered->second);
+  offers_.erase(offered);
+  const bool fits =
+      tensor.dtype() == form.type && tensor.rank() == 1 && tensor.numel() == form.elements;
+  return fits ? tensor : Tensor();
+}
+
+void PackedStore::offer(const void* source, const LayoutDigest& layout, Tensor tensor) {
+  const std::scoped_lock lock(mutex_);
+  offers_[{source, layout}] = std::move(tensor);
+}
+
+std::vector<PackedStore::Entry> PackedStore::entries() const {
+  const std::scoped_lock lock(mutex_);
+  std::vector<Entry> list;
+  for (const auto& [key, tensor] : tensors_)
+    list.push_back({key.first, digest_of(key.second), tensor});
+  return list;
 }
 
 int64_t PackedStore::bytes() const {

@@ -7,24 +7,54 @@
 #include <mutex>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "base/function_ref.h"
 #include "tensor/tensor.h"
 
 namespace tenon {
 
+// Stands for the name of a layout in files.
+struct LayoutDigest {
+  uint64_t high = 0, low = 0;
+  auto operator<=>(const LayoutDigest&) const = default;
+};
+LayoutDigest digest_of(const std::string& layout);
+
+// What a packed constant is: a tensor of one axis.
+struct PackedForm {
+  DType type = DType::undefined;
+  int64_t elements = 0;
+};
+
 // Thread-safe.
 class PackedStore {
  public:
   // The tensor made from the constant at `source` for `layout`, which says all that the result
-  // depends on besides the contents: kernel family, sizes, types, format. Made by the first call.
-  Tensor get(const void* source, const std::string& layout, FunctionRef<Tensor()> make);
+  // depends on besides the contents: kernel family, sizes, types, format. Made by the first call,
+  // or taken from what was offered for it, where that is what `form` says; without `form` it never
+  // is.
+  Tensor get(const void* source, const std::string& layout, FunctionRef<Tensor()> make,
+             const PackedForm& form = {});
 
+  // A tensor made earlier, by another process: of use where somebody asks for it.
+  void offer(const void* source, const LayoutDigest& layout, Tensor tensor);
+
+  struct Entry {
+    const void* source = nullptr;
+    LayoutDigest layout;
+    Tensor tensor;
+  };
+  // What was asked for so far, by addresses.
+  std::vector<Entry> entries() const;
   int64_t bytes() const;
 
  private:
+  Tensor take_offer(const void* source, const std::string& layout, const PackedForm& form);
+
   mutable std::mutex mutex_;
   std::map<std::pair<const void*, std::string>, Tensor> tensors_;
+  std::map<std::pair<const void*, LayoutDigest>, Tensor> offers_;
 };
 
 }  // namespace tenon

@@ -78,7 +78,6 @@ bool try_kernels(PreparedCall& call, const std::vector<const KernelEntry*>& entr
                  std::vector<std::string>& refusals) {
   std::vector<TensorSpec> dense;
   for (const KernelEntry* entry : entries) {
-    if (!options.kernel.empty() && entry->name != options.kernel) continue;
     std::span<const TensorSpec> seen = inputs;
     if (entry->strides == Strides::contiguous) {
       if (dense.empty()) {
@@ -185,8 +184,13 @@ std::unique_ptr<PreparedCall> prepare_call(const OpDef& op, std::span<const Tens
   };
   bool found = false;
   if (backend == Backend::expansion) found = expand();
-  if (!found && is_fast(backend))
-    found = try_kernels(*call, find(cpu_index(), op), seen.specs, options, refusals);
+  if (!found && is_fast(backend)) {
+    const std::vector<const KernelEntry*>& entries = find(cpu_index(), op);
+    const auto wanted = std::ranges::find(entries, options.kernel, &KernelEntry::name);
+    if (wanted != entries.end())
+      found = try_kernels(*call, {*wanted}, seen.specs, options, refusals);
+    if (!found) found = try_kernels(*call, entries, seen.specs, options, refusals);
+  }
   if (!found && backend == Backend::cpu) found = expand();
   if (!found && backend != Backend::cpu) {
     found = try_kernels(*call, find(reference_index(), op), seen.specs, options, refusals);

@@ -18,7 +18,7 @@ struct PrepareOptions {
   // Inputs whose contents never change, by position; those past its end may. Their tensors hold
   // data; the others' need only show type, shape and strides.
   std::vector<bool> constant = {};
-  // Only this kernel (a name of --explain), where it accepts.
+  // This kernel (a name of --explain) before all others, where it accepts.
   std::string_view kernel = {};
 };
 

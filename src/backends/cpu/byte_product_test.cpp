@@ -157,7 +157,8 @@ TEST(ByteProduct, RefusesWeightsThatMayChange) {
   const Tensor a = bytes({3, 4}, DType::u8), b = bytes({4, 5}, DType::i8), one = Tensor::scalar(1);
   const Tensor a_zero = Tensor::scalar(0, DType::u8), b_zero = Tensor::scalar(0, DType::i8);
   const Tensor* inputs[] = {&a, &one, &a_zero, &b, &one, &b_zero, &one, &a_zero};
-  EXPECT_THROW(prepare_call(op::QLinearMatMul, inputs, {}, 1, options), Error);
+  const auto call = prepare_call(op::QLinearMatMul, inputs, {}, 1, options);
+  EXPECT_TRUE(!call->entry || call->entry->name != options.kernel);
 }
 
 void check_products() {
@@ -234,7 +235,8 @@ TEST(ByteProduct, FormsAgree) {
 }
 
 TEST(ByteProduct, PoolsAsTheExpansion) {
-  const Tensor scale = Tensor::scalar(0.021), y_scale = Tensor::scalar(0.017);
+  // Scales that make no ties, which sums of floats may round to either side.
+  const Tensor scale = Tensor::scalar(0.02137), y_scale = Tensor::scalar(0.017911);
   for (const DType type : {DType::u8, DType::i8}) {
     const Tensor zero = Tensor::scalar(5, type), y_zero = Tensor::scalar(9, type);
     const Tensor x = bytes({2, 21, 6, 5}, type);

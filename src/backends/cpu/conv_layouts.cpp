@@ -17,6 +17,19 @@ void lift(Windows& w) {
   w.pads_end.insert(0, 0);
 }
 
+// Whether the last of two spatial axes has one place only.
+bool is_one_wide(const Windows& w) {
+  return w.rank() == 2 && w.input[1] == 1 && w.kernel[1] == 1 && w.output[1] == 1 &&
+         w.pads_begin[1] == 0 && w.pads_end[1] == 0;
+}
+
+void turn(Windows& w) {
+  for (Shape* sizes : {&w.kernel, &w.strides, &w.dilations, &w.input, &w.output})
+    std::swap((*sizes)[0], (*sizes)[1]);
+  std::swap(w.pads_begin[0], w.pads_begin[1]);
+  std::swap(w.pads_end[0], w.pads_end[1]);
+}
+
 memory::desc channels_last_desc(memory::data_type type, int64_t batch, int64_t channels,
                                 const Shape& spatial) {
   Shape shape{batch, channels};
@@ -43,6 +56,8 @@ ConvLayouts::ConvLayouts(Geometry g, DType dtype) : type(onednn_type(dtype)) {
   Windows& w = g.windows;
   lifted = w.rank() == 1 && g.groups > 1;
   if (lifted) lift(w);
+  turned = is_one_wide(w) && w.kernel[0] > 1;
+  if (turned) turn(w);
   strides = dims_of(w.strides);
   pads_begin = dims_of(w.pads_begin);
   pads_end = dims_of(w.pads_end);
@@ -64,6 +79,10 @@ memory::desc ConvLayouts::of(const TensorSpec& spec) const {
   if (lifted) {
     given.insert(2, shape[2] * given[2]);
     shape.insert(2, 1);
+  }
+  if (turned) {
+    std::swap(given[2], given[3]);
+    std::swap(shape[2], shape[3]);
   }
   // Strides of axes of size 1 mean nothing; an image of one pixel or one channel is channels-last.
   const Shape last = channels_last(shape);

@@ -91,14 +91,17 @@ OneDnnKernel::BufferId OneDnnKernel::packed(const PrepareContext& ctx, size_t po
                                             const dnnl::memory::desc& wanted) {
   if (!ctx.is_constant(port) || given == wanted) return as(input(port, given), wanted);
   const void* source = ctx.inputs[port].constant;
-  constants_.push_back(ctx.packed->get(source, layout_key(given, wanted), [&] {
-    Tensor made = Tensor::empty({static_cast<int64_t>(wanted.get_size())}, DType::u8);
+  const auto bytes = static_cast<int64_t>(wanted.get_size());
+  const auto reorder_now = [&] {
+    Tensor made = Tensor::empty({bytes}, DType::u8);
     dnnl::memory from(given, onednn_engine(), const_cast<void*>(source));
     dnnl::memory to(wanted, onednn_engine(), made.raw());
     dnnl::reorder(from, to).execute(stream(), from, to);
     stream().wait();
     return made;
-  }));
+  };
+  constants_.push_back(
+      ctx.packed->get(source, layout_key(given, wanted), reorder_now, {DType::u8, bytes}));
   return add_buffer(wanted, Place::constant, constants_.size() - 1);
 }
 

@@ -24,11 +24,15 @@ int64_t part_begin(int64_t i, int64_t count, int64_t parts) {
   return i * (count / parts) + std::min(i, count % parts);
 }
 
-Tensor make_panels(const MatrixView& m, const LinearLoops& loops) {
+int64_t floats_of_panels(const MatrixView& m, const LinearLoops& loops) {
   const auto panel = static_cast<int64_t>(loops.panel), lanes = static_cast<int64_t>(loops.lanes);
   const int64_t whole = m.columns / panel * panel;
-  const int64_t width = whole + divide_up(m.columns - whole, lanes) * lanes;
-  Tensor panels = Tensor::empty({m.k * width}, DType::f32);
+  return m.k * (whole + divide_up(m.columns - whole, lanes) * lanes);
+}
+
+Tensor make_panels(const MatrixView& m, const LinearLoops& loops) {
+  const auto panel = static_cast<int64_t>(loops.panel);
+  Tensor panels = Tensor::empty({floats_of_panels(m, loops)}, DType::f32);
   auto* to = panels.data<float>();
   parallel_for(0, divide_up(m.columns, panel), 1, [&](int64_t from, int64_t end) {
     for (int64_t p = from; p < end; ++p)
@@ -126,7 +130,8 @@ PackedMatrix pack_matrix(PackedStore& store, const MatrixView& matrix) {
       fmt::format("panels of {}: {} x {}, strides {}, {}", loops.panel, matrix.k, matrix.columns,
                   matrix.k_stride, matrix.column_stride);
   return {loops, matrix.k, matrix.columns,
-          store.get(matrix.data, layout, [&] { return make_panels(matrix, loops); })};
+          store.get(matrix.data, layout, [&] { return make_panels(matrix, loops); },
+                    {DType::f32, floats_of_panels(matrix, loops)})};
 }
 
 void multiply(const PackedMatrix& matrix, const LinearProduct& product,

@@ -116,7 +116,8 @@ Tensor constant_as_f32(const PrepareContext& ctx, size_t i) {
                            convert(half_conversion(spec.dtype, DType::f32), spec.constant, 2,
                                    wide.raw(), 4, spec.numel());
                            return wide;
-                         });
+                         },
+                         {DType::f32, spec.numel()});
 }
 
 Prepared prepare_through_f32(const PrepareContext& ctx, PrepareFn prepare) {

@@ -6,12 +6,14 @@
 
 #include <filesystem>
 #include <optional>
+#include <unordered_set>
 
 #include "base/file.h"
 #include "base/text.h"
 #include "base/version.h"
 #include "formats/onnx/graph_writer.h"
 #include "formats/onnx/lower.h"
+#include "formats/onnx/operators.h"
 
 namespace tenon::formats {
 
@@ -40,6 +42,22 @@ class FileStream final : public google::protobuf::io::CopyingOutputStream {
   AtomicFile& file_;
 };
 
+// Instead of contents: where they lie.
+void refer(const Tensor& tensor, const std::string& location, uint64_t offset,
+           ::onnx::TensorProto& proto) {
+  const auto entry = [&](const char* key, std::string value) {
+    auto& added = *proto.add_external_data();
+    added.set_key(key);
+    added.set_value(std::move(value));
+  };
+  entry("location", location);
+  entry("offset", std::to_string(offset));
+  entry("length", std::to_string(tensor.bytes()));
+  proto.set_data_location(::onnx::TensorProto::EXTERNAL);
+  proto.set_data_type(static_cast<int32_t>(tensor.dtype()));
+  for (int64_t size : tensor.shape()) proto.add_dims(size);
+}
+
 // Where the contents of large constants go.
 class DataFile {
  public:
@@ -51,18 +69,8 @@ class DataFile {
     const std::string padding((kDataAlignment - file_.size() % kDataAlignment) % kDataAlignment,
                               '\0');
     file_.write(padding);
-    const auto entry = [&](const char* key, std::string value) {
-      auto& added = *proto.add_external_data();
-      added.set_key(key);
-      added.set_value(std::move(value));
-    };
     const Tensor whole = tensor.contiguous();
-    entry("location", location_);
-    entry("offset", std::to_string(file_.size()));
-    entry("length", std::to_string(whole.bytes()));
-    proto.set_data_location(::onnx::TensorProto::EXTERNAL);
-    proto.set_data_type(static_cast<int32_t>(tensor.dtype()));
-    for (int64_t size : tensor.shape()) proto.add_dims(size);
+    refer(whole, location_, file_.size(), proto);
     file_.write({static_cast<const std::byte*>(whole.raw()), whole.bytes()});
   }
   void commit() { file_.commit(); }
@@ -72,14 +80,33 @@ class DataFile {
   AtomicFile file_;
 };
 
+struct HowWritten {
+  int opset = 0;
+  std::string producer, doc;
+  bool own = false;  // see GraphWriter
+};
+
+::onnx::ModelProto make_model(const graph::Graph& graph, const HowWritten& how, PlaceTensor place) {
+  ::onnx::ModelProto model;
+  model.set_ir_version(ir_version_of(how.opset));
+  model.set_producer_name(how.producer);
+  model.set_producer_version(std::string(kVersion));
+  if (!how.doc.empty()) model.set_doc_string(how.doc);
+  GraphWriter writer(graph, how.opset, std::move(place), how.own);
+  writer.write(*model.mutable_graph());
+  const auto add_opset = [&](const std::string& domain, int version) {
+    auto& entry = *model.add_opset_import();
+    entry.set_domain(domain);
+    entry.set_version(version);
+  };
+  add_opset("", how.opset);
+  for (const auto& [domain, version] : writer.domains()) add_opset(domain, version);
+  return model;
+}
+
 // `data` receives large constants; null: all stay inline.
 ::onnx::ModelProto make_model(const graph::Graph& graph, const ExportOptions& options,
                               DataFile* data) {
-  ::onnx::ModelProto model;
-  model.set_ir_version(ir_version_of(options.opset));
-  model.set_producer_name(options.producer);
-  model.set_producer_version(std::string(kVersion));
-  if (!options.doc.empty()) model.set_doc_string(options.doc);
   PlaceTensor place;
   if (data)
     place = [data](const Tensor& tensor, ::onnx::TensorProto& proto) {
@@ -88,16 +115,20 @@ class DataFile {
       data->add(tensor, proto);
       return true;
     };
-  GraphWriter writer(graph, options.opset, std::move(place));
-  writer.write(*model.mutable_graph());
-  const auto add_opset = [&](const std::string& domain, int version) {
-    auto& entry = *model.add_opset_import();
-    entry.set_domain(domain);
-    entry.set_version(version);
-  };
-  add_opset("", options.opset);
-  for (const auto& [domain, version] : writer.domains()) add_opset(domain, version);
-  return model;
+  return make_model(graph, {options.opset, options.producer, options.doc}, std::move(place));
+}
+
+// The graph with outputs that nodes make, each once, as files want them.
+graph::Graph with_outputs_of_nodes(graph::Graph graph) {
+  std::unordered_set<graph::ValueId> taken;
+  for (graph::ValueId& id : graph.outputs) {
+    if (graph.value(id).producer >= 0 && taken.insert(id).second) continue;
+    const std::string wanted = graph.value(id).name + "_output";
+    const graph::NodeId copy = graph.add_node(*op::find("Identity"), {}, {id}, 1, wanted);
+    id = graph.node(copy).outputs[0];
+    taken.insert(id);
+  }
+  return graph;
 }
 
 // The opset whose operators first take a type.
@@ -172,6 +203,28 @@ std::string export_onnx_bytes(const graph::Graph& graph, const ExportOptions& op
   std::string bytes;
   TENON_CHECK(make_model(prepared, options, nullptr).SerializeToString(&bytes), unsupported,
               "export of graph {}: the model is larger than an ONNX file can be; export to a path",
+              graph.name);
+  return bytes;
+}
+
+std::string export_own_bytes(const graph::Graph& graph, const PlaceConstant& place) {
+  const graph::Graph whole = with_outputs_of_nodes(graph);
+  const auto put = [&](const Tensor& tensor, ::onnx::TensorProto& proto) {
+    TENON_CHECK(
+        !is_container(tensor.dtype()), unsupported,
+        "graph {}: a constant is a {}, which files do not hold; make it from tensors inside "
+        "the graph",
+        graph.name, name(tensor.dtype()));
+    if ((kString | kStored).has(tensor.dtype())) return false;
+    const Tensor dense = tensor.contiguous();
+    const std::optional<uint64_t> offset = place(dense);
+    if (offset) refer(dense, "weights", *offset, proto);
+    return offset.has_value();
+  };
+  std::string bytes;
+  TENON_CHECK(make_model(whole, {newest_opset(), "tenon", "", true}, put).SerializeToString(&bytes),
+              unsupported,
+              "graph {}: without its weights it is larger than 2 GiB; export it in parts",
               graph.name);
   return bytes;
 }

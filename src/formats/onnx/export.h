@@ -5,6 +5,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <optional>
 #include <string>
 
 #include "graph/graph.h"
@@ -31,5 +33,15 @@ void export_onnx(const graph::Graph& graph, const std::string& path,
                  const ExportOptions& options = {});
 // The same in memory, everything inline.
 std::string export_onnx_bytes(const graph::Graph& graph, const ExportOptions& options = {});
+
+// Where a constant's contents go: their offset in a place of the caller's. Nothing: they stay in
+// the model.
+using PlaceConstant = std::function<std::optional<uint64_t>(const Tensor&)>;
+
+// The graph as it is, for Tenon alone (ImportOptions::own reads it): every operator in its
+// canonical form, those of Tenon's own included. `place` is asked for each constant of plain
+// elements; it sees row-major ones. Fails (unsupported) on constants that files cannot hold, and
+// past 2 GiB.
+std::string export_own_bytes(const graph::Graph& graph, const PlaceConstant& place);
 
 }  // namespace tenon::formats

@@ -6,6 +6,7 @@
 
 #include "formats/onnx/attributes.h"
 #include "formats/onnx/lower.h"
+#include "formats/onnx/operators.h"
 #include "formats/onnx/tensors.h"
 #include "formats/onnx/types.h"
 
@@ -23,10 +24,11 @@ size_t captures_of(const graph::Node& node) {
 
 }  // namespace
 
-GraphWriter::GraphWriter(const graph::Graph& graph, int opset, PlaceTensor place)
+GraphWriter::GraphWriter(const graph::Graph& graph, int opset, PlaceTensor place, bool own)
     : graph_(graph),
       opset_(opset),
       place_(std::move(place)),
+      own_(own),
       tensors_(tensors_of_values(graph)),
       taken_(std::make_shared<Names>()),
       domains_(std::make_shared<std::map<std::string, int>>()) {
@@ -41,6 +43,7 @@ GraphWriter::GraphWriter(const graph::Graph& graph, const GraphWriter& outer,
     : graph_(graph),
       opset_(outer.opset_),
       place_(outer.place_),
+      own_(outer.own_),
       tensors_(tensors_of_values(graph)),
       captured_(captures.size()),
       names_(graph.values().size()),
@@ -69,6 +72,7 @@ void GraphWriter::write(::onnx::GraphProto& proto) {
   for (size_t i = 0; i + captured_ < graph_.inputs.size(); ++i)
     add_value(graph_.inputs[i], *proto.add_input());
   for (graph::ValueId id : graph_.outputs) add_value(id, *proto.add_output());
+  if (own_) return;
   for (const graph::Node& node : graph_.nodes())
     for (graph::ValueId id : node.outputs)
       if (id != graph::kNoValue && std::ranges::find(graph_.outputs, id) == graph_.outputs.end())
@@ -83,14 +87,16 @@ void GraphWriter::add_value(graph::ValueId id, ::onnx::ValueInfoProto& proto) co
 void GraphWriter::add_node(graph::NodeId id, ::onnx::GraphProto& graph_proto) {
   const graph::Node& node = graph_.node(id);
   OnnxNode spelled = spell(graph_, id, opset_, tensors_);
+  if (node.op->onnx.since == 0) spelled.domain = kOwnDomain;
   if (!spelled.domain.empty()) {
     int& version = (*domains_)[spelled.domain];
-    version = std::max(version, node.op->onnx.since);
+    version = std::max({version, node.op->onnx.since, 1});
   }
   auto& proto = *graph_proto.add_node();
   proto.set_name(node.name.empty() ? fmt::format("{}_{}", node.op->name, id) : node.name);
   proto.set_op_type(spelled.op_type);
   if (!spelled.domain.empty()) proto.set_domain(spelled.domain);
+  if (own_) proto.set_doc_string(node.origin);
   std::vector<std::string> inputs;
   for (size_t i = 0; i < spelled.inputs.size(); ++i)
     inputs.push_back(input_name(node, spelled.inputs[i], i));

@@ -26,7 +26,8 @@ using PlaceTensor = std::function<bool(const Tensor&, ::onnx::TensorProto&)>;
 class GraphWriter {
  public:
   // For the operators of `opset`, which the graph must have been prepared for (expand_for_opset).
-  GraphWriter(const graph::Graph& graph, int opset, PlaceTensor place = {});
+  // `own`, for Tenon alone: nodes say where they come from, and what can be inferred is left out.
+  GraphWriter(const graph::Graph& graph, int opset, PlaceTensor place = {}, bool own = false);
 
   void write(::onnx::GraphProto& proto);
   // Domains other than ONNX's own that the written nodes come from, and the versions they need.
@@ -48,6 +49,7 @@ class GraphWriter {
   const graph::Graph& graph_;
   const int opset_;
   PlaceTensor place_;
+  const bool own_;
   const TensorList tensors_;
   size_t captured_ = 0;
   std::vector<std::string> names_;  // by value

@@ -45,7 +45,8 @@ class Importer {
       : model_(model),
         label_(std::move(label)),
         options_(options),
-        external_(folder),
+        external_(options.own ? ExternalData({options.place_owner, options.place})
+                              : ExternalData(folder)),
         functions_(model) {}
 
   graph::Graph run() {
@@ -60,7 +61,7 @@ class Importer {
       log_warning(
           "{} uses opset {}; Tenon knows {} and older, and takes operators as they were then",
           label_, opset, newest_opset());
-    refuse_unknown_operators(model_, functions_, label_);
+    refuse_unknown_operators(model_, functions_, label_, options_.own);
     if (model_.training_info_size())
       log_info("{}: its training_info is ignored; `tenon train` takes recipes", label_);
 
@@ -218,7 +219,7 @@ class Importer {
       outputs = node.op_type == "Constant" && node.domain.empty()
                     ? TensorList{read_constant(node, where)}
                 : holds_graphs ? call_control_flow(node, proto, scope, where)
-                               : call_operator(node, scope, where);
+                               : call_operator(node, proto, scope, where);
     }
     TENON_CHECK(outputs.size() >= node.output_count, unsupported,
                 "{}: {} outputs are used, but {} of opset {} has {} here", where, node.output_count,
@@ -287,10 +288,12 @@ class Importer {
     fail(ErrorKind::unsupported, "{}: a Constant that holds a graph; Tenon takes tensors", where);
   }
 
-  TensorList call_operator(OnnxNode& node, Scope& scope, const std::string& where) {
-    const OperatorForm form = form_of(node.op_type, node.domain, node.opset, where);
+  TensorList call_operator(OnnxNode& node, const ::onnx::NodeProto& proto, Scope& scope,
+                           const std::string& where) {
+    const OperatorForm form = form_of(node.op_type, node.domain, node.opset, where, options_.own);
     graph::Recorder& recorder = scope.recorder();
-    recorder.set_origin(node.name, where);
+    const bool noted = options_.own && !proto.doc_string().empty();
+    recorder.set_origin(node.name, noted ? proto.doc_string() : where);
     const size_t before = recorder.graph().nodes().size();
     TensorList outputs;
     if (!form.upgrade) {
@@ -400,7 +403,7 @@ class Importer {
           node.attrs.with({subgraph.attribute, std::shared_ptr<const Subgraph>(subgraph.graph)});
     if (!captures.empty() && op.find_attr("captures"))
       node.attrs = node.attrs.with({"captures", static_cast<int64_t>(captures.size())});
-    if (!batched) return call_operator(node, scope, where);
+    if (!batched) return call_operator(node, proto, scope, where);
     scope.recorder().set_origin(node.name, where);
     return scan_of_opset_8(node, scope.recorder());
   }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -18,6 +19,12 @@ struct ImportOptions {
   bool trainable = false;
   // Sizes for named axes ("batch"), which are fixed then.
   Dim::Bindings sizes = {};
+  // What export_own_bytes() wrote: operators of Tenon's own (domain ai.tenon) are taken too, nodes
+  // come from where they are noted to come from, and placed constants lie in `place`, which
+  // `place_owner` keeps alive; they are shown there, not copied.
+  bool own = false;
+  std::span<const std::byte> place = {};
+  std::shared_ptr<const void> place_owner = {};
 };
 
 // Values keep the file's names, nodes say where they come from ("node conv1 of resnet50.onnx"), and

@@ -22,9 +22,9 @@ bool is_constant(const ::onnx::NodeProto& node) {
   return node.op_type() == "Constant" && canonical_domain(node.domain()).empty();
 }
 
-bool is_known(const ::onnx::NodeProto& node, const Functions& functions) {
+bool is_known(const ::onnx::NodeProto& node, const Functions& functions, bool own = false) {
   const std::string_view domain = canonical_domain(node.domain());
-  return is_constant(node) || functions.find(node) || find_operator(node.op_type(), domain) ||
+  return is_constant(node) || functions.find(node) || find_operator(node.op_type(), domain, own) ||
          find_legacy(node.op_type(), domain);
 }
 
@@ -82,8 +82,8 @@ class UnknownOperators {
   };
 
   UnknownOperators(const ::onnx::ModelProto& model, const Functions& functions,
-                   std::string_view label)
-      : model_(model), functions_(functions), label_(label) {
+                   std::string_view label, bool own)
+      : model_(model), functions_(functions), label_(label), own_(own) {
     look(model.graph().node(), nullptr, std::string(label));
   }
 
@@ -108,7 +108,7 @@ class UnknownOperators {
         if (entered_.insert(called).second)
           look(called->node(), called,
                fmt::format("function {} of {}", text::printable(called->name()), label_));
-      } else if (!is_known(node, functions_)) {
+      } else if (!is_known(node, functions_, own_)) {
         add(node, n, function, place);
       }
     }
@@ -131,6 +131,7 @@ class UnknownOperators {
   const ::onnx::ModelProto& model_;
   const Functions& functions_;
   const std::string label_;
+  const bool own_;
   std::unordered_set<const ::onnx::FunctionProto*> entered_;
 };
 
@@ -180,9 +181,9 @@ class Obstacles {
 
 }  // namespace
 
-const OpDef* find_operator(std::string_view name, std::string_view domain) {
+const OpDef* find_operator(std::string_view name, std::string_view domain, bool own) {
   const OpDef* op = op::find(name, is_copy(name, domain) ? "" : domain);
-  return op && op->onnx.since ? op : nullptr;
+  return op && (op->onnx.since || own) ? op : nullptr;
 }
 
 int newest_opset() {
@@ -198,8 +199,8 @@ std::string operator_label(std::string_view name, std::string_view domain) {
 }
 
 OperatorForm form_of(std::string_view name, std::string_view domain, int opset,
-                     std::string_view where) {
-  const OpDef* op = find_operator(name, domain);
+                     std::string_view where, bool own) {
+  const OpDef* op = find_operator(name, domain, own);
   if (const LegacyOperator* legacy = op ? nullptr : find_legacy(name, domain))
     return {nullptr, legacy->upgrade, legacy->inputs};
   TENON_BUG_IF(!op, "{}: operator {} is not in the catalogue, which was looked through before",
@@ -217,9 +218,9 @@ OperatorForm form_of(std::string_view name, std::string_view domain, int opset,
 }
 
 void refuse_unknown_operators(const ::onnx::ModelProto& model, const Functions& functions,
-                              std::string_view label) {
+                              std::string_view label, bool own) {
   constexpr size_t kMaxShown = 20;
-  const auto unknown = UnknownOperators(model, functions, label).list;
+  const auto unknown = UnknownOperators(model, functions, label, own).list;
   if (unknown.empty()) return;
   const auto where = [](const auto& one) {
     return fmt::format("node {} of {}", node_label(*one.node, one.index), one.place);

@@ -17,8 +17,12 @@ namespace tenon::formats {
 
 class Functions;
 
+// Where the operators of Tenon's own are; `own` below lets them be found, which models from
+// elsewhere must not.
+inline constexpr std::string_view kOwnDomain = "ai.tenon";
+
 // The operator of that name in ONNX; null where Tenon has none.
-const OpDef* find_operator(std::string_view name, std::string_view domain);
+const OpDef* find_operator(std::string_view name, std::string_view domain, bool own = false);
 // The newest opset of ai.onnx that an operator's form comes from.
 int newest_opset();
 // "Conv", or with its domain: "ai.onnx.ml.Scaler".
@@ -33,12 +37,12 @@ struct OperatorForm {
 // Opset 0 (the file names none) reads as the newest. Fails (unsupported) where that opset has no
 // such operator; `where` names the node.
 OperatorForm form_of(std::string_view name, std::string_view domain, int opset,
-                     std::string_view where);
+                     std::string_view where, bool own = false);
 
 // Fails (unsupported) where operators are neither in the catalogue nor functions, naming each with
 // its first node, domain, version and what is nearest.
 void refuse_unknown_operators(const ::onnx::ModelProto& model, const Functions& functions,
-                              std::string_view label);
+                              std::string_view label, bool own = false);
 // See import_obstacles().
 std::vector<std::string> find_obstacles(const ::onnx::ModelProto& model,
                                         const Functions& functions);

@@ -200,7 +200,7 @@ Tensor read_external(const ::onnx::TensorProto& proto, DType type, const Shape& 
     return copy_of(range.bytes.data(), shape, type);
   // Nothing writes to constants, so the mapped bytes may serve as they are.
   void* shown = const_cast<std::byte*>(range.bytes.data());
-  return Tensor::borrow(shown, shape, type, [file = std::move(range.file)] {});
+  return Tensor::borrow(shown, shape, type, [owner = std::move(range.owner)] {});
 }
 
 // Links may lead out of the folder as well as names.
@@ -223,6 +223,13 @@ void check_inside(const std::string& folder, const std::filesystem::path& path,
 
 ExternalData::Range ExternalData::find(const std::string& location, uint64_t offset, uint64_t bytes,
                                        std::string_view where) {
+  if (section_) {
+    const uint64_t size = section_->bytes.size();
+    TENON_CHECK(offset <= size && bytes <= size - offset, data,
+                "{}: its data is said to lie in bytes {} to {} of {}; the file is damaged", where,
+                offset, offset + bytes, size);
+    return {section_->owner, section_->bytes.subspan(offset, bytes)};
+  }
   TENON_CHECK(!folder_.empty(), unsupported,
               "{}: its data lies in the file {}, which a model without a folder cannot name; "
               "import it by path",

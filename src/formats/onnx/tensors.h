@@ -3,6 +3,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -28,15 +29,19 @@ class ExternalData {
   explicit ExternalData(std::string folder = {}) : folder_(std::move(folder)) {}
 
   struct Range {
-    std::shared_ptr<const MappedFile> file;  // keeps `bytes` alive
+    std::shared_ptr<const void> owner;  // keeps `bytes` alive
     std::span<const std::byte> bytes;
   };
+  // All tensors lie in these bytes, wherever they are said to be.
+  explicit ExternalData(Range section) : section_(std::move(section)) {}
+
   // `bytes` of the file `location` from `offset`; `where` begins the messages.
   Range find(const std::string& location, uint64_t offset, uint64_t bytes, std::string_view where);
 
  private:
   std::string folder_;
   std::map<std::string, std::shared_ptr<const MappedFile>> files_;
+  std::optional<Range> section_;
 };
 
 // ONNX's name of a TensorProto.DataType, those that Tenon has no type for included: "FLOAT8E4M3FN".

@@ -47,7 +47,7 @@ Observations observe(const Graph& graph, const LayerPlan& plan, const Dataset& s
     const auto wanted = channels.find(id);
     if (!plan.is_quantized(id) && wanted == channels.end()) return;
     const Tensor x = tensor.contiguous();
-    if (plan.range_of[static_cast<size_t>(id)] == id)
+    if (plan.is_quantized(id))
       seen.histograms[static_cast<size_t>(id)].add(
           {x.data<float>(), static_cast<size_t>(x.numel())});
     if (wanted != channels.end() && x.rank() > 0) wanted->second.add(x);

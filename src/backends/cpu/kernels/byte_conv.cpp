@@ -279,8 +279,9 @@ Prepared make(const PrepareContext& ctx, const Ports& p) {
   std::string key = fmt::format("byte conv {} {} {} {}", static_cast<int>(form), g.groups,
                                 given.shape.str(), name(given.dtype));
   for (int64_t j = 0; j < zeros.count; ++j) key += fmt::format(" {}", zeros.at(j));
-  kernel->packed = ctx.packed->get(given.constant, key, [&] {
-    Tensor made = Tensor::empty({g.groups * product.packed_size()}, DType::i32);
+  const int64_t count = g.groups * product.packed_size();
+  const auto pack_now = [&] {
+    Tensor made = Tensor::empty({count}, DType::i32);
     for (int64_t group = 0; group < g.groups; ++group) {
       int32_t* to = made.data<int32_t>() + group * product.packed_size();
       if (given.dtype == DType::i8)
@@ -289,7 +290,8 @@ Prepared make(const PrepareContext& ctx, const Ports& p) {
         pack_group(g, product, static_cast<const uint8_t*>(given.constant), zeros, group, to);
     }
     return made;
-  });
+  };
+  kernel->packed = ctx.packed->get(given.constant, key, pack_now, {DType::i32, count});
   set_channels_last(ctx.outputs[0]);
   return kernel;
 }

@@ -277,15 +277,17 @@ Prepared prepare(const PrepareContext& ctx) {
   const ByteZeroPoints zeros{ctx.inputs[5].constant, w.dtype, ctx.inputs[5].numel()};
   std::string key = fmt::format("byte depthwise {} {} {}", block, w.shape.str(), name(w.dtype));
   for (int64_t j = 0; j < zeros.count; ++j) key += fmt::format(" {}", zeros.at(j));
-  kernel->weights = ctx.packed->get(w.constant, key, [&] {
-    const auto count = static_cast<int64_t>(kernel->starts.size() * kernel->pairs) * 2 * block;
-    Tensor made = Tensor::empty({count + 2 * g.maps}, DType::i16);
+  const int64_t count =
+      static_cast<int64_t>(kernel->starts.size() * kernel->pairs) * 2 * block + 2 * g.maps;
+  const auto pack_now = [&] {
+    Tensor made = Tensor::empty({count}, DType::i16);
     if (w.dtype == DType::i8)
       pack(static_cast<const int8_t*>(w.constant), zeros, *kernel, made.data<int16_t>());
     else
       pack(static_cast<const uint8_t*>(w.constant), zeros, *kernel, made.data<int16_t>());
     return made;
-  });
+  };
+  kernel->weights = ctx.packed->get(w.constant, key, pack_now, {DType::i16, count});
   kernel->image = ChannelsLastBytes(x);
   kernel->terms_at = kernel->image.scratch_bytes();
   kernel->scratch_bytes = kernel->terms_at + kernel->starts.size() * kernel->loops.block * 8 +

@@ -242,7 +242,7 @@ Prepared make(const PrepareContext& ctx, const Ports& p, const RightSide& b) {
   std::string key = fmt::format("bytes {} {}x{} {} {}", static_cast<int>(form), b.inner, b.columns,
                                 b.transposed, name(given.dtype));
   for (int64_t j = 0; j < zeros.count; ++j) key += fmt::format(" {}", zeros.at(j));
-  kernel->packed = ctx.packed->get(given.constant, key, [&] {
+  const auto pack_now = [&] {
     Tensor made = Tensor::empty({product.packed_size()}, DType::i32);
     const auto pack = [&](const auto* bytes) {
       product.pack(
@@ -256,7 +256,9 @@ Prepared make(const PrepareContext& ctx, const Ports& p, const RightSide& b) {
     else
       pack(static_cast<const uint8_t*>(given.constant));
     return made;
-  });
+  };
+  kernel->packed = ctx.packed->get(given.constant, key, pack_now,
+                                   {DType::i32, product.packed_size()});
   return kernel;
 }
 

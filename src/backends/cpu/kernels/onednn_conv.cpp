@@ -101,6 +101,35 @@ Prepared prepare_direct(const PrepareContext& ctx) {
   });
 }
 
+// In the layouts that oneDNN likes best, between two reorders: where channels do not fill vectors,
+// channels-last is no good for its code.
+Prepared prepare_blocked(const PrepareContext& ctx) {
+  const Geometry g = conv_rules::of_conv(ctx, ctx.inputs[0].shape, ctx.inputs[1].shape);
+  if (std::string why = conv_refusal(ctx, g, DType::f32); !why.empty())
+    return refuse(std::move(why));
+  constexpr int64_t kVector = 8;
+  if (!ctx.is_constant(1)) return refuse("the weights may change, and packing them is slow");
+  if (g.groups != 1 || (g.channels % kVector == 0 && g.maps % kVector == 0))
+    return refuse("the channels fill vectors, so channels-last is as good");
+  return with_onednn([&]() -> Prepared {
+    const ConvLayouts l(g, DType::f32);
+    const Tail tail(ctx);
+    if (tail.residual) return refuse("Z would be reordered too");
+    const memory::desc bias = l.bias(ctx.has_input(2), g.maps);
+    const memory::desc image(l.image.dims(), l.type, memory::format_tag::any);
+    const memory::desc maps(l.maps.dims(), l.type, memory::format_tag::any);
+    const dnnl::convolution_forward::desc desc(
+        dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_direct, image,
+        l.weights_any, bias, maps, l.strides, l.dilations, l.pads_begin, l.pads_end);
+    dnnl::primitive_attr attr;
+    if (!tail.attributes(Residual::none, maps, attr))
+      return refuse(fmt::format("oneDNN has no activation {}", tail.activation));
+    const Primitive pd(desc, attr, onednn_engine());
+    if (is_plain_loops(pd)) return refuse("oneDNN has only plain loops for it");
+    return finish(ctx, l, pd, bias, Residual::none);
+  });
+}
+
 // 3x3 windows with stride 1: fewer multiplications, more additions, an error of about 1e-5 of the
 // largest output. oneDNN has it for AVX-512.
 Prepared prepare_winograd(const PrepareContext& ctx) {
@@ -134,6 +163,7 @@ Prepared prepare_winograd(const PrepareContext& ctx) {
 constinit const KernelList onednn_conv{
     {&op::Conv, "cpu.onednn_conv", dense_weights<prepare_direct<DType::f32>>, Strides::any},
     {&op::Conv, "cpu.onednn_conv_dense", strided_weights<prepare_direct<DType::f32>>},
+    {&op::Conv, "cpu.onednn_conv_blocked", dense_weights<prepare_blocked>, Strides::any, true},
     {&op::Conv, "cpu.onednn_conv_winograd", dense_weights<prepare_winograd>, Strides::any, true},
     {&op::Conv, "cpu.onednn_conv_bf16", dense_weights<prepare_direct<DType::bf16>>, Strides::any},
     {&op::Conv, "cpu.onednn_conv_half", through_f32<dense_weights<prepare_direct<DType::f32>>>,
@@ -143,6 +173,8 @@ constinit const KernelList onednn_conv{
     {&op::FusedConv, "cpu.onednn_fused_conv", dense_weights<prepare_direct<DType::f32>>,
      Strides::any},
     {&op::FusedConv, "cpu.onednn_fused_conv_dense", strided_weights<prepare_direct<DType::f32>>},
+    {&op::FusedConv, "cpu.onednn_fused_conv_blocked", dense_weights<prepare_blocked>, Strides::any,
+     true},
     {&op::FusedConv, "cpu.onednn_fused_conv_winograd", dense_weights<prepare_winograd>,
      Strides::any, true},
     {&op::FusedConv, "cpu.onednn_fused_conv_bf16", dense_weights<prepare_direct<DType::bf16>>,

@@ -129,11 +129,12 @@ class Recurrent final : public Kernel {
       const float* r = kept_.back().data<float>() + d * call_.gate_columns() * s.hidden;
       const std::string layout = fmt::format("R of {} in panels of {}: {} x {}", call_.name,
                                              call_.loops.panel, call_.gate_columns(), s.hidden);
-      packed_r_.push_back(ctx.packed->get(r, layout, [&] {
+      const auto pack_now = [&] {
         Tensor made = Tensor::empty({floats}, DType::f32);
         pack_r(r, made.data<float>());
         return made;
-      }));
+      };
+      packed_r_.push_back(ctx.packed->get(r, layout, pack_now, {DType::f32, floats}));
     }
     unread_ |= 1U << recurrent::kR;
   }

@@ -143,11 +143,13 @@ Prepared prepare(const PrepareContext& ctx) {
   const TensorSpec& given = ctx.inputs[kWeights];
   Tensor weights = ctx.packed->get(
       given.constant,
-      fmt::format("winograd {} {} {}", outputs, winograd.panel(), given.shape.str()), [&] {
+      fmt::format("winograd {} {} {}", outputs, winograd.panel(), given.shape.str()),
+      [&] {
         Tensor packed = Tensor::empty({winograd.packed_floats()}, DType::f32);
         winograd.pack(static_cast<const float*>(given.constant), packed.data<float>());
         return packed;
-      });
+      },
+      {DType::f32, winograd.packed_floats()});
   set_channels_last(ctx.outputs[0]);
   return std::make_unique<WinogradConv>(ctx, winograd, std::move(weights), *finish);
 }
