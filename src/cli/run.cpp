@@ -24,6 +24,9 @@ constexpr std::string_view kExamples =
     "  tenon run model.onnx --random 1 --dim batch=8 --json\n"
     "  tenon run model.onnx --random 1 --interpret --explain\n";
 
+// Timing kernels takes longer than fewer runs gain.
+constexpr int kRunsWorthTuning = 5;
+
 struct Options {
   std::string model, output_dir;
   std::vector<std::string> inputs, sizes;
@@ -41,17 +44,21 @@ int run_model(const Options& options, const Globals& globals) {
                                 ? random_inputs(graph, parse_sizes(options.sizes), *options.random)
                                 : read_inputs(graph, options.inputs);
   const NoGrad no_grad;
-  const graph::Interpreter interpreter(graph);
+  std::optional<graph::Interpreter> interpreter;
   std::optional<engine::Session> session;
-  if (!options.interpret) {
-    session.emplace(graph, session_options(options.session));
+  if (options.interpret) {
+    interpreter.emplace(graph);
+  } else {
+    SessionFlags flags = options.session;
+    if (flags.tune.empty() && options.runs < kRunsWorthTuning) flags.tune = "off";
+    session.emplace(graph, session_options(flags));
     session->prepare(inputs);
   }
   TensorList outputs;
   std::vector<double> times;
   for (int i = 0; i < options.runs; ++i) {
     const int64_t begin = trace::now_ns();
-    outputs = session ? session->run(inputs) : interpreter.run(inputs);
+    outputs = session ? session->run(inputs) : interpreter->run(inputs);
     times.push_back(static_cast<double>(trace::now_ns() - begin) * 1e-6);
   }
   std::nth_element(times.begin(), times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2),
@@ -103,7 +110,9 @@ Run define(Arguments& arguments, const Globals& globals) {
       "their keys in <name>.keys.npy, other containers to <name>.json");
   arguments.option("--random", options->random, "Random inputs from this seed instead of --input");
   arguments.option("--dim", options->sizes, "NAME=SIZE of a symbolic axis for --random (else 1)");
-  arguments.option("--runs", options->runs, "Run so many times and report the median time")
+  arguments
+      .option("--runs", options->runs,
+              "Run so many times and report the median time; for 5 and more, --tune is quick")
       .above_zero();
   arguments.flag("--interpret", options->interpret,
                  "Run node by node, without optimising or planning anything");

@@ -183,6 +183,10 @@ void Graph::remove_unused() {
     for (ValueId id : node.outputs)
       if (id != kNoValue) used[static_cast<size_t>(id)] = true;
   }
+  const auto all = [](const std::vector<bool>& marks) {
+    return std::find(marks.begin(), marks.end(), false) == marks.end();
+  };
+  if (all(used) && all(keep)) return;
 
   std::vector<ValueId> new_value(values_.size(), kNoValue);
   std::vector<NodeId> new_node(nodes_.size(), -1);
@@ -212,9 +216,10 @@ void Graph::remove_unused() {
     if (value.producer >= 0) value.producer = new_node[static_cast<size_t>(value.producer)];
   values_ = std::move(values);
   nodes_ = std::move(nodes);
-  names_.clear();
-  for (size_t v = 0; v < values_.size(); ++v)
-    names_.emplace(values_[v].name, static_cast<ValueId>(v));
+  for (auto entry = names_.begin(); entry != names_.end();) {
+    entry->second = new_value[static_cast<size_t>(entry->second)];
+    entry = entry->second == kNoValue ? names_.erase(entry) : std::next(entry);
+  }
 }
 
 }  // namespace tenon::graph

@@ -2,6 +2,7 @@
 #include "graph/pass.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/text.h"
 #include "base/trace.h"
@@ -61,12 +62,18 @@ std::vector<PassResult> run_passes(Graph& graph, const PassOptions& options) {
     return std::holds_alternative<std::shared_ptr<const Subgraph>>(attr.value);
   };
   for (size_t n = 0; n < graph.nodes().size(); ++n) {
+    if (std::ranges::none_of(graph.nodes()[n].attrs.list(), holds_graphs)) continue;
     const Attrs attrs = graph.nodes()[n].attrs;
-    if (std::ranges::any_of(attrs.list(), holds_graphs))
-      Rewriter(graph, "bodies")
-          .set_attrs(static_cast<NodeId>(n), with_passes_run(attrs, options, results));
+    Rewriter(graph, "bodies")
+        .set_attrs(static_cast<NodeId>(n), with_passes_run(attrs, options, results));
   }
-  const auto run = [&](PassResult& result) {
+  // A pass sees nothing new in a graph that nobody, itself included, has touched since it began
+  // last.
+  int64_t version = 1;
+  std::vector<int64_t> seen(results.size(), 0);
+  const auto run = [&](size_t index) {
+    PassResult& result = results[index];
+    if (std::exchange(seen[index], version) == version) return 0;
     const trace::Span span("pass", result.pass->name);
     const int64_t begin = trace::now_ns();
     Rewriter rewriter(graph, result.pass->name);
@@ -78,17 +85,18 @@ std::vector<PassResult> run_passes(Graph& graph, const PassOptions& options) {
                  });
     result.seconds += static_cast<double>(trace::now_ns() - begin) * 1e-9;
     result.changes += rewriter.changes();
+    if (rewriter.touched()) ++version;
     if (options.after && rewriter.changes() > 0) options.after(*result.pass, graph);
     return rewriter.changes();
   };
   for (int round = 0, changed = 1; round < kMaxRounds && changed > 0; ++round) {
     changed = 0;
-    for (PassResult& result : results)
-      if (result.pass->portable) changed += run(result);
+    for (size_t i = 0; i < results.size(); ++i)
+      if (results[i].pass->portable) changed += run(i);
   }
   // What Tenon's own operators took in, no other pass can see any more.
-  for (PassResult& result : results)
-    if (!result.pass->portable) run(result);
+  for (size_t i = 0; i < results.size(); ++i)
+    if (!results[i].pass->portable) run(i);
   return results;
 }
 

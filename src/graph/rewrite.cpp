@@ -25,6 +25,11 @@ Rewriter::Rewriter(Graph& graph, std::string_view pass)
   // Readers first, so that whole dead chains go.
   for (size_t n = graph.nodes().size(); n-- > 0;)
     if (alive_[n] && !needed(static_cast<NodeId>(n))) drop(static_cast<NodeId>(n));
+  for (size_t v = 0; v < users_.size() && !touched_; ++v) {
+    const auto id = static_cast<ValueId>(v);
+    touched_ = users_[v].empty() && producer(id) < 0 && !is_output(id) &&
+               std::ranges::find(graph.inputs, id) == graph.inputs.end();
+  }
 }
 
 std::vector<NodeId> Rewriter::nodes() const {
@@ -87,6 +92,7 @@ bool Rewriter::needed(NodeId id) const {
 }
 
 void Rewriter::drop(NodeId id) {
+  touched_ = true;
   std::vector<NodeId> dead{id};
   while (!dead.empty()) {
     const NodeId next = dead.back();
@@ -108,6 +114,7 @@ ValueId Rewriter::add(const OpDef& op, std::vector<ValueId> inputs, const Attrs&
 
 std::vector<ValueId> Rewriter::add_all(const OpDef& op, std::vector<ValueId> inputs,
                                        const Attrs& attrs, size_t output_count) {
+  touched_ = true;
   std::string node_name, origin;
   if (at_ >= 0) {
     node_name = node(at_).name;
@@ -125,6 +132,7 @@ std::vector<ValueId> Rewriter::add_all(const OpDef& op, std::vector<ValueId> inp
 }
 
 ValueId Rewriter::constant(Tensor contents, std::string name) {
+  touched_ = true;
   const ValueId id = graph_.add_constant(std::move(name), std::move(contents));
   users_.resize(graph_.values().size());
   return id;
@@ -132,6 +140,7 @@ ValueId Rewriter::constant(Tensor contents, std::string name) {
 
 void Rewriter::replace(ValueId old, ValueId by) {
   if (old == by) return;
+  touched_ = true;
   TENON_BUG_IF(type(old).dtype != type(by).dtype, "{}: {} replaces {} as value {}", pass_,
                type(by).str(), type(old).str(), graph_.value(old).name);
   bool changed = !users(old).empty();
@@ -179,6 +188,7 @@ void Rewriter::replace(ValueId old, ValueId by) {
 }
 
 void Rewriter::set_attrs(NodeId id, const Attrs& attrs) {
+  touched_ = true;
   graph_.nodes_[static_cast<size_t>(id)].attrs = attrs;
 }
 
@@ -207,10 +217,12 @@ bool Rewriter::refine(ValueId id, const TensorType& known) {
     learn(*type.values, *known.values);
   }
   changes_ += news ? 1 : 0;
+  touched_ = touched_ || news;
   return news;
 }
 
 void Rewriter::finish() {
+  if (!touched_) return;
   std::vector<NodeId> wanted = nodes();
   std::ranges::stable_sort(wanted, {}, [&](NodeId id) { return place_[static_cast<size_t>(id)]; });
   std::vector<NodeId> order;

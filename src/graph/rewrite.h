@@ -63,6 +63,8 @@ class Rewriter {
   void set_attrs(NodeId id, const Attrs& attrs);
   // Counts replace(), and refine() that brought news.
   int changes() const { return changes_; }
+  // Whether the graph is, or after finish() will be, another than it was.
+  bool touched() const { return touched_; }
   // Orders the nodes and drops what is unused. Ids are void after it.
   void finish();
 
@@ -76,6 +78,7 @@ class Rewriter {
   NodeId at_ = -1;
   NodeId first_added_;
   int changes_ = 0;
+  bool touched_ = false;
   std::vector<std::vector<NodeId>> users_;  // by value
   std::vector<bool> alive_;                 // by node
   std::vector<NodeId> place_;  // by node: the old node it stands for, for a stable order

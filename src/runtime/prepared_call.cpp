@@ -216,12 +216,21 @@ std::vector<std::string_view> accepting_kernels(const OpDef& op,
   std::vector<std::string_view> names;
   if (!is_fast(options.backend) || try_view(*call, inputs, options)) return names;
   const std::vector<TensorSpec> outputs = call->outputs;
-  for (const KernelEntry* entry : find(cpu_index(), op)) {
-    if (!names.empty() && !entry->variant) continue;
+  const auto accepts = [&](const KernelEntry* entry) {
     std::vector<std::string> refusals;
-    const std::vector<const KernelEntry*> one{entry};
     call->outputs = outputs;
-    if (try_kernels(*call, one, seen.specs, options, refusals)) names.push_back(entry->name);
+    return try_kernels(*call, {entry}, seen.specs, options, refusals);
+  };
+  // The variants refuse most calls, and quickly; what others pack would then be packed for nothing.
+  const std::vector<const KernelEntry*>& entries = find(cpu_index(), op);
+  std::vector<const KernelEntry*> variants;
+  for (const KernelEntry* entry : entries)
+    if (entry->variant && accepts(entry)) variants.push_back(entry);
+  if (variants.empty()) return names;
+  for (const KernelEntry* entry : entries) {
+    const bool taken = entry->variant ? std::ranges::find(variants, entry) != variants.end()
+                                      : names.empty() && accepts(entry);
+    if (taken) names.push_back(entry->name);
   }
   return names;
 }

@@ -43,7 +43,7 @@ std::unique_ptr<PreparedCall> prepare_call(const OpDef& op, std::span<const Tens
                                            const PrepareOptions& options);
 
 // The kernels worth timing for a call: the first that accepts, and the variants that do. Empty for
-// views and where the cpu backend has none.
+// views and where no variant accepts.
 std::vector<std::string_view> accepting_kernels(const OpDef& op,
                                                 std::span<const Tensor* const> inputs,
                                                 const Attrs& attrs, size_t output_count,

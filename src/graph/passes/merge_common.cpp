@@ -20,6 +20,8 @@ using graph::ValueId;
 
 // Constants are compared byte by byte up to this size.
 constexpr size_t kMaxBytes = size_t{1} << 16;
+// Of each end.
+constexpr size_t kHashedBytes = 64;
 
 bool may_merge(const Rewriter& r, ValueId id) {
   const Tensor* tensor = r.constant(id);
@@ -28,8 +30,14 @@ bool may_merge(const Rewriter& r, ValueId id) {
          tensor->bytes() <= kMaxBytes;
 }
 
-std::span<const std::byte> bytes_of(const Tensor& tensor) {
-  return {static_cast<const std::byte*>(tensor.raw()), tensor.bytes()};
+// Equal constants have equal keys; most others differ in type, shape, or at one of their ends.
+uint64_t key_of(const Tensor& tensor) {
+  uint64_t key = static_cast<uint64_t>(tensor.dtype());
+  for (const int64_t size : tensor.shape()) key = hash_combine(key, static_cast<uint64_t>(size));
+  const std::span bytes(static_cast<const std::byte*>(tensor.raw()), tensor.bytes());
+  if (bytes.empty()) return key;
+  const size_t part = std::min(bytes.size(), kHashedBytes);
+  return hash64(bytes.last(part), hash64(bytes.first(part), key));
 }
 
 bool same_constant(const Tensor& a, const Tensor& b) {
@@ -44,9 +52,7 @@ void merge_constants(Rewriter& r) {
     const auto id = static_cast<ValueId>(v);
     if (!may_merge(r, id)) continue;
     const Tensor& tensor = *r.constant(id);
-    uint64_t key = static_cast<uint64_t>(tensor.dtype());
-    for (const int64_t size : tensor.shape()) key = hash_combine(key, static_cast<uint64_t>(size));
-    if (tensor.bytes() > 0) key = hash64(bytes_of(tensor), key);
+    const uint64_t key = key_of(tensor);
     const auto [first, last] = seen.equal_range(key);
     const auto same = std::find_if(first, last, [&](const auto& entry) {
       return same_constant(*r.constant(entry.second), tensor);

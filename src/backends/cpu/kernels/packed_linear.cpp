@@ -1,5 +1,6 @@
 // Products with constant weights that were packed into panels, and what follows them: the sums stay
 // in registers until bias and residual are added, the activation finds them in the nearest cache.
+#include "backends/cpu/packed_linear.h"
 #include "backends/cpu/kernels/catalog.h"
 #include "backends/cpu/packed_matrix.h"
 #include "backends/cpu/through_f32.h"
@@ -62,12 +63,14 @@ std::unique_ptr<PackedLinear> new_kernel(const PrepareContext& ctx, bool transpo
   return kernel;
 }
 
-Prepared prepare_mat_mul(const PrepareContext& ctx) {
+}  // namespace
+
+Prepared prepare_packed_mat_mul(const PrepareContext& ctx) {
   if (std::string why = refusal(ctx); !why.empty()) return refuse(std::move(why));
   return new_kernel(ctx, false);
 }
 
-Prepared prepare_linear(const PrepareContext& ctx) {
+Prepared prepare_packed_linear(const PrepareContext& ctx) {
   if (std::string why = refusal(ctx); !why.empty()) return refuse(std::move(why));
   const auto parameters = ctx.floats("activation_params");
   const auto loop = activation_loop({ctx.s("activation"), {parameters.begin(), parameters.end()}});
@@ -86,7 +89,7 @@ Prepared prepare_linear(const PrepareContext& ctx) {
   return kernel;
 }
 
-Prepared prepare_gemm(const PrepareContext& ctx) {
+Prepared prepare_packed_gemm(const PrepareContext& ctx) {
   if (std::string why = refusal(ctx); !why.empty()) return refuse(std::move(why));
   if (ctx.i("transA") != 0) return refuse("A is transposed");
   const bool has_c = ctx.has_input(2) && ctx.f("beta") != 0;
@@ -109,17 +112,16 @@ Prepared prepare_gemm(const PrepareContext& ctx) {
   return kernel;
 }
 
-}  // namespace
-
 constinit const KernelList packed_linear{
-    {&op::FusedLinear, "cpu.packed_linear", prepare_linear, Strides::contiguous, true},
-    {&op::FusedLinear, "cpu.packed_linear_half", through_f32<prepare_linear>, Strides::contiguous,
+    {&op::FusedLinear, "cpu.packed_linear", prepare_packed_linear, Strides::contiguous, true},
+    {&op::FusedLinear, "cpu.packed_linear_half", through_f32<prepare_packed_linear>,
+     Strides::contiguous, true},
+    {&op::MatMul, "cpu.packed_mat_mul", prepare_packed_mat_mul, Strides::contiguous, true},
+    {&op::MatMul, "cpu.packed_mat_mul_half", through_f32<prepare_packed_mat_mul>,
+     Strides::contiguous, true},
+    {&op::Gemm, "cpu.packed_gemm", prepare_packed_gemm, Strides::contiguous, true},
+    {&op::Gemm, "cpu.packed_gemm_half", through_f32<prepare_packed_gemm>, Strides::contiguous,
      true},
-    {&op::MatMul, "cpu.packed_mat_mul", prepare_mat_mul, Strides::contiguous, true},
-    {&op::MatMul, "cpu.packed_mat_mul_half", through_f32<prepare_mat_mul>, Strides::contiguous,
-     true},
-    {&op::Gemm, "cpu.packed_gemm", prepare_gemm, Strides::contiguous, true},
-    {&op::Gemm, "cpu.packed_gemm_half", through_f32<prepare_gemm>, Strides::contiguous, true},
 };
 
 }  // namespace tenon::cpu
