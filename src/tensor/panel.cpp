@@ -108,11 +108,33 @@ void transpose_tile(const std::byte* from, int64_t from_column, std::byte* to, i
   }
 }
 
+// Runs of bytes whose elements alternate in the result: channels joined or shuffled.
+template <int64_t kColumns>
+void interleave(const std::byte* from, int64_t from_column, std::byte* to, int64_t rows) {
+  const std::byte* runs[kColumns];
+  for (int64_t j = 0; j < kColumns; ++j) runs[j] = from + j * from_column;
+  for (int64_t i = 0; i < rows; ++i)
+    for (int64_t j = 0; j < kColumns; ++j) to[i * kColumns + j] = runs[j][i];
+}
+
+// Whether it was that.
+bool interleaved(const std::byte* from, std::byte* to, const Panel& p) {
+  if (p.to_row != p.columns) return false;
+  switch (p.columns) {
+    case 2: interleave<2>(from, p.from_column, to, p.rows); return true;
+    case 3: interleave<3>(from, p.from_column, to, p.rows); return true;
+    case 4: interleave<4>(from, p.from_column, to, p.rows); return true;
+    default: return false;
+  }
+}
+
 // Tiles are read into a buffer run by run first. Runs are long, since each is on a page of its own,
 // and element by element the runs of a large power of two apart would evict each other from the
 // cache.
 template <size_t kBytes>
 void transpose(const std::byte* from, std::byte* to, const Panel& p) {
+  if constexpr (kBytes == 1)
+    if (interleaved(from, to, p)) return;
   constexpr int64_t kRows = std::min<int64_t>(kTransposedRows, 1024 / int64_t{kBytes});
   constexpr auto kColumn = kRows * int64_t{kBytes};
   constexpr int64_t kColumns = 16384 / kColumn;

@@ -29,6 +29,32 @@ QuadTile quad_tile();
 inline constexpr size_t kQuadPanel = 32;
 inline constexpr size_t kQuadRows = 8;
 
+// Sums of `rows` rows from `row` on with `columns` columns from `column` on, `stride` apart.
+struct ByteTile {
+  int64_t row, rows, column, columns;
+  const int32_t* sums;
+  int64_t stride;
+
+  // The sums of one row.
+  const int32_t* of(int64_t r) const { return sums + r * stride; }
+  // Plus `bias` of each column, at `to`, the whole result's first.
+  void add(const int32_t* bias, int32_t* to, int64_t to_stride) const {
+    for (int64_t r = 0; r < rows; ++r)
+      for (int64_t j = 0; j < columns; ++j)
+        to[(row + r) * to_stride + column + j] = static_cast<int32_t>(
+            static_cast<uint32_t>(of(r)[j]) + static_cast<uint32_t>(bias[column + j]));
+  }
+  // As bytes at `to`, the whole result's first, whose rows are `to_stride` bytes apart; the scales
+  // and biases of `how` are those of the whole result's columns.
+  void requantize(Requantization how, std::byte* to, int64_t to_stride) const {
+    how.scale += column;
+    how.biases += column;
+    integer_loops().requantize_rows(sums, static_cast<size_t>(stride), static_cast<size_t>(rows),
+                                    static_cast<size_t>(columns), how,
+                                    to + row * to_stride + column, static_cast<size_t>(to_stride));
+  }
+};
+
 class ByteProduct {
  public:
   ByteProduct(ByteForm form, int64_t inner, int64_t columns)
@@ -45,6 +71,11 @@ class ByteProduct {
   int64_t columns() const { return columns_; }
   int64_t panels() const { return panels_; }
   int64_t max_rows() const { return max_rows_; }
+  // Names the layout of a packed matrix: processors differ.
+  std::string layout() const {
+    return fmt::format("{}x{} in {} panels of {}", inner_, columns_,
+                       form_ == ByteForm::quads ? "quad" : "pair", panel_);
+  }
 
   // -- The right side -------------------------------------------------------------------------
   // 32-bit elements of a packed matrix: [panels][words][panel], then the sums of the columns.
@@ -112,8 +143,8 @@ class ByteProduct {
   }
 
   // -- The product ----------------------------------------------------------------------------
-  // Sums of rows that lie `row_stride` bytes apart with the panels [first, last) of `packed`:
-  // finish(row, column, sums, count) for a run of each row.
+  // Sums of rows that lie `row_stride` bytes apart with the panels [first, last) of `packed`, tile
+  // by tile: finish(ByteTile).
   template <class Finish>
   void multiply(const std::byte* rows, int64_t row_stride, int64_t row_count, const int32_t* packed,
                 int64_t first, int64_t last, const Finish& finish) const {
@@ -130,7 +161,7 @@ class ByteProduct {
         else
           loops().tile(reinterpret_cast<const int32_t*>(row), static_cast<size_t>(row_stride / 4),
                        static_cast<size_t>(n), panel, words, sums);
-        for (int64_t r = 0; r < n; ++r) finish(from + r, p * panel_, sums + r * panel_, count);
+        finish(ByteTile{from, n, p * panel_, count, sums, panel_});
       }
     }
   }

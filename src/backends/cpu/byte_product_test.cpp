@@ -214,13 +214,9 @@ TEST(ByteProduct, FormsAgree) {
           product.finish_row(row);
         }
         std::vector<int32_t> y(static_cast<size_t>(kRows * columns));
-        product.multiply(rows.data(), product.row_bytes(), kRows, packed.data(), 0,
-                         product.panels(),
-                         [&](int64_t row, int64_t column, const int32_t* sums, int64_t count) {
-                           for (int64_t j = 0; j < count; ++j)
-                             y[static_cast<size_t>(row * columns + column + j)] =
-                                 sums[j] + bias[static_cast<size_t>(column + j)];
-                         });
+        product.multiply(
+            rows.data(), product.row_bytes(), kRows, packed.data(), 0, product.panels(),
+            [&](const cpu::ByteTile& tile) { tile.add(bias.data(), y.data(), columns); });
         results.push_back(std::move(y));
       }
       for (int64_t r = 0; r < kRows; ++r)

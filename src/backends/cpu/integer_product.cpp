@@ -252,6 +252,48 @@ void requantize(const int32_t* sums, size_t count, const Requantization& how, vo
     requantize_to(sums, count, how, static_cast<uint8_t*>(to));
 }
 
+// The biases and scales of two vectors of columns stay in registers while the rows pass.
+template <class T>
+void requantize_rows_as(const int32_t* sums, size_t stride, size_t rows, size_t count,
+                        const Requantization& how, T* to, size_t to_stride) {
+  const Wide d;
+  const hn::Rebind<float, Wide> df;
+  const hn::Rebind<T, Wide> narrow;
+  const size_t lanes = hn::Lanes(d);
+  const auto low =
+      hn::Set(df, static_cast<float>(integer_rules::lowest(how.type) - how.zero_point));
+  const auto high =
+      hn::Set(df, static_cast<float>(integer_rules::highest(how.type) - how.zero_point));
+  const auto zero = hn::Set(d, how.zero_point);
+  size_t i = 0;
+  for (; i + lanes <= count; i += lanes) {
+    const auto scale = hn::LoadU(df, how.scale + i);
+    const auto bias = hn::LoadU(d, how.biases + i);
+    for (size_t r = 0; r < rows; ++r) {
+      const auto sum = hn::Add(hn::LoadU(d, sums + r * stride + i), bias);
+      const auto x = hn::Mul(hn::ConvertTo(df, sum), scale);
+      const auto above = hn::IfThenElse(hn::Gt(x, low), x, low);
+      const auto clamped = hn::IfThenElse(hn::Lt(above, high), above, high);
+      hn::StoreU(hn::DemoteTo(narrow, hn::Add(hn::NearestInt(clamped), zero)), narrow,
+                 to + r * to_stride + i);
+    }
+  }
+  for (; i < count; ++i)
+    for (size_t r = 0; r < rows; ++r) {
+      const int32_t sum = wrapping_sum(sums[r * stride + i], how.biases[i]);
+      to[r * to_stride + i] = static_cast<T>(integer_rules::quantized(
+          static_cast<float>(sum) * how.scale[i], how.zero_point, how.type));
+    }
+}
+
+void requantize_rows(const int32_t* sums, size_t stride, size_t rows, size_t count,
+                     const Requantization& how, void* to, size_t to_stride) {
+  if (how.type == DType::i8)
+    requantize_rows_as(sums, stride, rows, count, how, static_cast<int8_t*>(to), to_stride);
+  else
+    requantize_rows_as(sums, stride, rows, count, how, static_cast<uint8_t*>(to), to_stride);
+}
+
 void to_floats(const int32_t* sums, size_t count, const int32_t* biases, const float* scale,
                const float* add, float* to) {
   const Wide d;
@@ -272,8 +314,8 @@ void to_floats(const int32_t* sums, size_t count, const int32_t* biases, const f
 
 IntegerLoops find_integer_loops() {
   static_assert(2 * hn::MaxLanes(Wide()) <= kMaxIntegerPanel && kRows <= kMaxIntegerRows);
-  return {2 * hn::Lanes(Wide()), kRows,      pack_row, pack_panel, widen, interleave, tile,
-          tile_unpacked,         requantize, to_floats};
+  return {2 * hn::Lanes(Wide()), kRows,      pack_row,        pack_panel, widen, interleave, tile,
+          tile_unpacked,         requantize, requantize_rows, to_floats};
 }
 
 }  // namespace

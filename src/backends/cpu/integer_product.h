@@ -16,7 +16,7 @@ namespace tenon::cpu {
 // How sums become numbers of 8 bits: saturate(round((sum + bias) * scale) + zero_point).
 struct Requantization {
   int32_t bias = 0;
-  const float* scale = nullptr;     // one a column, or one for all
+  const float* scale = nullptr;  // one a column, or one for all
   bool one_scale = false;
   int32_t zero_point = 0;
   DType type = DType::u8;
@@ -46,6 +46,10 @@ struct IntegerLoops {
                         DType type, size_t stride, size_t inner, const int32_t* zero_points,
                         int32_t* out);
   void (*requantize)(const int32_t* sums, size_t count, const Requantization& how, void* to);
+  // As requantize, of `rows` rows of sums `stride` elements apart, to rows `to_stride` bytes apart;
+  // scales and biases are each one a column.
+  void (*requantize_rows)(const int32_t* sums, size_t stride, size_t rows, size_t count,
+                          const Requantization& how, void* to, size_t to_stride);
   // (sum + bias) * scale + add, each one a column; `add` may be null, for zeros.
   void (*to_floats)(const int32_t* sums, size_t count, const int32_t* biases, const float* scale,
                     const float* add, float* to);

@@ -1,7 +1,9 @@
-// QLinearConv and ConvInteger whose weights are a constant, channels-last: the windows are rows of
-// a product with the weights, [taps][channels] elements each, laid out a block of rows at a time.
+// QLinearConv and ConvInteger whose weights are a constant, channels-last: the windows of a padded
+// image are rows of a product with the weights, [taps][channels] elements each, laid out a block of
+// rows at a time.
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <memory>
 
 #include "backends/cpu/byte_product.h"
@@ -28,6 +30,8 @@ constexpr Ports kQLinear{0, 2, 3, 5};
 // Bytes of a block of rows: they stay in the second-level cache while all maps meet them.
 constexpr int64_t kBlockBytes = 128 << 10;
 constexpr int64_t kMaxBlockRows = 128;
+// Bytes of a padded image above which the padding is not written out.
+constexpr double kMostPadded = 0x1p32;
 constexpr int64_t kGrain = 1 << 19;  // multiplications worth a thread of their own
 
 // Windows over three spatial axes; those that an image does not have are of size 1.
@@ -48,10 +52,13 @@ struct Window3 {
       pads[at] = w.pads_begin[axis];
     }
   }
-  // Windows of one element side by side: the image is its own rows.
-  bool is_pointwise() const {
-    return kernel == Sizes{1, 1, 1} && strides == Sizes{1, 1, 1} && pads == Sizes{0, 0, 0} &&
-           input == output;
+  // Of one element, without padding: windows are pixels.
+  bool is_pixel() const { return kernel == Sizes{1, 1, 1} && pads == Sizes{0, 0, 0}; }
+  // All of them, in order.
+  bool is_pointwise() const { return is_pixel() && strides == Sizes{1, 1, 1} && input == output; }
+  // Elements of the padded image along `axis` that some window touches.
+  int64_t padded(size_t axis) const {
+    return (output[axis] - 1) * strides[axis] + (kernel[axis] - 1) * dilations[axis] + 1;
   }
 };
 
@@ -63,9 +70,10 @@ struct ByteConv : Kernel {
   Tensor packed;
   DType x_type;
   bool has_x_zero, in_place_rows;
-  int64_t rows, windows, block;
+  int64_t windows, block;  // of an image; rows that are laid out at a time
   ChannelsLastBytes image;
-  size_t terms_at = 0;  // in the scratch, behind the image: biases, then scales
+  // In the scratch, behind the image: one padded image; then biases, then scales.
+  size_t padded_at = 0, terms_at = 0;
 
   ByteConv(const PrepareContext& ctx, const Ports& ports, const Geometry& geometry,
            const ByteProduct& shape)
@@ -75,18 +83,20 @@ struct ByteConv : Kernel {
         product(shape),
         x_type(ctx.inputs[ports.x].dtype),
         has_x_zero(ctx.has_input(ports.x_zero)) {
-    const TensorSpec& x = ctx.inputs[p.x];
     windows = g.windows.output.numel();
-    rows = g.batch * windows;
-    const bool pointwise = w.is_pointwise() && g.groups == 1;
-    in_place_rows = pointwise && product.takes_as_is(x_type);
+    in_place_rows = w.is_pointwise() && g.groups == 1 && product.takes_as_is(x_type);
+    const int64_t rows = w.is_pixel() ? g.batch * windows : windows;
     block =
         std::clamp<int64_t>(kBlockBytes / product.row_bytes(), product.max_rows(), kMaxBlockRows);
     if (const int64_t share = (rows + thread_count() - 1) / thread_count(); share < block)
       block = std::max<int64_t>(1, share);
     block = (block + product.max_rows() - 1) / product.max_rows() * product.max_rows();
-    image = ChannelsLastBytes(x);
-    terms_at = image.scratch_bytes();
+    image = ChannelsLastBytes(ctx.inputs[p.x]);
+    padded_at = terms_at = image.scratch_bytes();
+    if (!w.is_pixel()) {
+      const int64_t pixels = w.padded(0) * w.padded(1) * w.padded(2);
+      terms_at += static_cast<size_t>(pixels * g.channels * product.element_bytes() + 63) / 64 * 64;
+    }
     scratch_bytes = terms_at + static_cast<size_t>(g.maps) * 8;
   }
 
@@ -109,34 +119,34 @@ struct ByteConv : Kernel {
       product.correct(weights(group), x_type, x_zero(ctx), to + group * g.group_maps());
   }
 
-  // finish(row, map, sums, count) for runs of maps; row counts windows over all images.
+  // finish(tile), whose rows are the windows of all images and whose columns the maps.
   template <class Finish>
   void convolve(const RunContext& ctx, const Finish& finish) const {
     const std::byte* x = image.at(ctx.in[p.x], ctx.scratch);
     const int32_t zero = x_zero(ctx);
-    const int64_t blocks = (rows + block - 1) / block;
-    const int64_t work = std::max<int64_t>(1, block * product.row_bytes() * g.maps / 4);
-    parallel_for(0, blocks, std::max<int64_t>(1, kGrain / work), [&](int64_t begin, int64_t end) {
-      std::unique_ptr<std::byte[]> laid;
-      if (!in_place_rows)
-        laid = std::make_unique_for_overwrite<std::byte[]>(
-            static_cast<size_t>(block * product.row_bytes()));
-      for (int64_t at = begin; at < end; ++at) {
-        const int64_t first = at * block, count = std::min(block, rows - first);
-        for (int64_t group = 0; group < g.groups; ++group) {
-          const std::byte* from = laid.get();
-          if (in_place_rows)
-            from = x + first * g.channels;
-          else
-            lay_rows(x, zero, group, first, count, laid.get());
-          const int64_t map = group * g.group_maps();
-          product.multiply(from, product.row_bytes(), count, weights(group), 0, product.panels(),
-                           [&](int64_t row, int64_t column, const int32_t* sums, int64_t n) {
-                             finish(first + row, map + column, sums, n);
-                           });
-        }
-      }
-    });
+    if (w.is_pixel()) {
+      multiply(g.batch * windows, 0, finish,
+               [&](int64_t first, int64_t count, int64_t group, std::byte* to) {
+                 if (in_place_rows) return x + first * g.channels;
+                 lay_pixels(x, zero, group, first, count, to);
+                 return static_cast<const std::byte*>(to);
+               });
+      return;
+    }
+    auto* padded = static_cast<std::byte*>(ctx.scratch) + padded_at;
+    for (int64_t n = 0; n < g.batch; ++n) {
+      pad(x + n * g.channels * g.windows.input.numel(), zero, padded);
+      multiply(windows, n * windows, finish,
+               [&](int64_t first, int64_t count, int64_t group, std::byte* to) {
+                 const int64_t channel = group * g.group_channels();
+                 for (int64_t i = 0; i < count; ++i) {
+                   std::byte* row = to + i * product.row_bytes();
+                   lay_window(padded + channel * product.element_bytes(), first + i, row);
+                   product.finish_row(row);
+                 }
+                 return static_cast<const std::byte*>(to);
+               });
+    }
   }
 
  private:
@@ -144,54 +154,94 @@ struct ByteConv : Kernel {
     return has_x_zero ? byte_at(ctx.in[p.x_zero], x_type, 0) : 0;
   }
 
-  void lay_rows(const std::byte* x, int32_t zero, int64_t group, int64_t first, int64_t count,
-                std::byte* to) const {
+  // rows(first, count, group, room) lays a block of rows, or says where it lies. The first row is
+  // row `offset` of the result.
+  template <class Finish, class Rows>
+  void multiply(int64_t count, int64_t offset, const Finish& finish, const Rows& rows) const {
+    const int64_t blocks = (count + block - 1) / block;
+    const int64_t work = std::max<int64_t>(1, block * product.row_bytes() * g.maps / 4);
+    parallel_for(0, blocks, std::max<int64_t>(1, kGrain / work), [&](int64_t begin, int64_t end) {
+      std::unique_ptr<std::byte[]> room;
+      if (!in_place_rows)
+        room = std::make_unique_for_overwrite<std::byte[]>(
+            static_cast<size_t>(block * product.row_bytes()));
+      for (int64_t at = begin; at < end; ++at) {
+        const int64_t first = at * block, n = std::min(block, count - first);
+        for (int64_t group = 0; group < g.groups; ++group)
+          product.multiply(rows(first, n, group, room.get()), product.row_bytes(), n,
+                           weights(group), 0, product.panels(), [&](ByteTile tile) {
+                             tile.row += offset + first;
+                             tile.column += group * g.group_maps();
+                             finish(tile);
+                           });
+      }
+    });
+  }
+
+  void lay_pixels(const std::byte* x, int32_t zero, int64_t group, int64_t first, int64_t count,
+                  std::byte* to) const {
     if (g.groups == 1 && w.is_pointwise() && product.rows_join())
       return product.lay(x + first * g.channels, x_type, count * g.channels, zero, to);
+    const std::byte* from = x + group * g.group_channels();
+    const int64_t pixels = g.windows.input.numel();
     for (int64_t row = first; row < first + count; ++row, to += product.row_bytes()) {
-      const std::byte* from = x + row / windows * g.channels * g.windows.input.numel();
-      lay_window(from + group * g.group_channels(), zero, row % windows, to);
+      const int64_t window = row % windows;
+      const int64_t column = window % w.output[2] * w.strides[2];
+      const int64_t line = window / w.output[2] % w.output[1] * w.strides[1];
+      const int64_t plane = window / w.output[2] / w.output[1] * w.strides[0];
+      const int64_t pixel =
+          row / windows * pixels + (plane * w.input[1] + line) * w.input[2] + column;
+      product.lay(from + pixel * g.channels, x_type, g.group_channels(), zero, to);
       product.finish_row(to);
     }
   }
 
-  void lay_window(const std::byte* from, int32_t zero, int64_t window, std::byte* to) const {
-    const int64_t channels = g.group_channels(), run = w.kernel[2] * channels;
-    const int64_t bytes = product.element_bytes();
-    const int64_t x0 = window % w.output[2] * w.strides[2] - w.pads[2];
-    const int64_t y0 = window / w.output[2] % w.output[1] * w.strides[1] - w.pads[1];
-    const int64_t z0 = window / w.output[2] / w.output[1] * w.strides[0] - w.pads[0];
-    for (int64_t k = 0; k < w.kernel[0]; ++k) {
-      const int64_t z = z0 + k * w.dilations[0];
-      for (int64_t i = 0; i < w.kernel[1]; ++i, to += run * bytes) {
-        const int64_t y = y0 + i * w.dilations[1];
-        if (z < 0 || z >= w.input[0] || y < 0 || y >= w.input[1])
-          product.lay_zeros(run, x_type, zero, to);
-        else
-          lay_taps(from + (z * w.input[1] + y) * w.input[2] * g.channels, zero, x0, to);
-      }
-    }
+  // An image as it is laid in rows, with its padding.
+  void pad(const std::byte* x, int32_t zero, std::byte* to) const {
+    const int64_t bytes = g.channels * product.element_bytes();
+    const int64_t lines = w.padded(0) * w.padded(1), width = w.padded(2);
+    const int64_t left = std::min(w.pads[2], width);
+    const int64_t middle = std::clamp<int64_t>(width - left, 0, w.input[2]);
+    parallel_for(0, lines, std::max<int64_t>(1, 65536 / (width * g.channels)),
+                 [&](int64_t begin, int64_t end) {
+                   for (int64_t at = begin; at < end; ++at) {
+                     std::byte* line = to + at * width * bytes;
+                     const int64_t z = at / w.padded(1) - w.pads[0];
+                     const int64_t y = at % w.padded(1) - w.pads[1];
+                     if (z < 0 || z >= w.input[0] || y < 0 || y >= w.input[1]) {
+                       product.lay_zeros(width * g.channels, x_type, zero, line);
+                       continue;
+                     }
+                     product.lay_zeros(left * g.channels, x_type, zero, line);
+                     product.lay(x + (z * w.input[1] + y) * w.input[2] * g.channels, x_type,
+                                 middle * g.channels, zero, line + left * bytes);
+                     product.lay_zeros((width - left - middle) * g.channels, x_type, zero,
+                                       line + (left + middle) * bytes);
+                   }
+                 });
   }
 
-  // The taps of one line of the kernel.
-  void lay_taps(const std::byte* line, int32_t zero, int64_t x0, std::byte* to) const {
-    const int64_t channels = g.group_channels(), bytes = product.element_bytes();
-    if (w.dilations[2] == 1 && g.groups == 1) {
-      const int64_t begin = std::clamp<int64_t>(-x0, 0, w.kernel[2]);
-      const int64_t end = std::clamp<int64_t>(w.input[2] - x0, begin, w.kernel[2]);
-      product.lay_zeros(begin * channels, x_type, zero, to);
-      product.lay(line + (x0 + begin) * channels, x_type, (end - begin) * channels, zero,
-                  to + begin * channels * bytes);
-      product.lay_zeros((w.kernel[2] - end) * channels, x_type, zero, to + end * channels * bytes);
-      return;
-    }
-    for (int64_t k = 0; k < w.kernel[2]; ++k, to += channels * bytes) {
-      const int64_t x = x0 + k * w.dilations[2];
-      if (x < 0 || x >= w.input[2])
-        product.lay_zeros(channels, x_type, zero, to);
-      else
-        product.lay(line + x * g.channels, x_type, channels, zero, to);
-    }
+  // The elements under the kernel at a window of a padded image.
+  void lay_window(const std::byte* padded, int64_t window, std::byte* to) const {
+    const int64_t pixel = g.channels * product.element_bytes();
+    const auto tap = static_cast<size_t>(g.group_channels() * product.element_bytes());
+    const auto line = static_cast<size_t>(w.kernel[2]) * tap;
+    const bool joins = g.groups == 1 && w.dilations[2] == 1;
+    const int64_t x = window % w.output[2] * w.strides[2];
+    const int64_t y = window / w.output[2] % w.output[1] * w.strides[1];
+    const int64_t z = window / w.output[2] / w.output[1] * w.strides[0];
+    for (int64_t k = 0; k < w.kernel[0]; ++k)
+      for (int64_t i = 0; i < w.kernel[1]; ++i, to += line) {
+        const int64_t place =
+            ((z + k * w.dilations[0]) * w.padded(1) + y + i * w.dilations[1]) * w.padded(2) + x;
+        const std::byte* from = padded + place * pixel;
+        if (joins) {
+          std::memcpy(to, from, line);
+          continue;
+        }
+        for (int64_t j = 0; j < w.kernel[2]; ++j)
+          std::memcpy(to + static_cast<size_t>(j) * tap, from + j * w.dilations[2] * pixel, tap);
+      }
   }
 };
 
@@ -201,12 +251,7 @@ struct SumsOut final : ByteConv {
     find_biases(ctx, nullptr);
     const int32_t* bias = biases(ctx);
     auto* y = ctx.output<int32_t>(0);
-    convolve(ctx, [&](int64_t row, int64_t map, const int32_t* sums, int64_t count) {
-      int32_t* to = y + row * g.maps + map;
-      for (int64_t j = 0; j < count; ++j)
-        to[j] = static_cast<int32_t>(static_cast<uint32_t>(sums[j]) +
-                                     static_cast<uint32_t>(bias[map + j]));
-    });
+    convolve(ctx, [&](const ByteTile& tile) { tile.add(bias, y, g.maps); });
   }
 };
 
@@ -229,14 +274,10 @@ struct BytesOut final : ByteConv {
     Requantization how;
     how.type = type;
     how.zero_point = byte_at(ctx.in[7], type, 0);
+    how.biases = biases(ctx);
+    how.scale = scale;
     auto* y = ctx.output<std::byte>(0);
-    convolve(ctx, [&](int64_t row, int64_t map, const int32_t* sums, int64_t count) {
-      Requantization part = how;
-      part.biases = biases(ctx) + map;
-      part.scale = scale + map;
-      ByteProduct::loops().requantize(sums, static_cast<size_t>(count), part,
-                                      y + row * g.maps + map);
-    });
+    convolve(ctx, [&](const ByteTile& tile) { tile.requantize(how, y, g.maps); });
   }
 };
 
@@ -275,8 +316,12 @@ Prepared make(const PrepareContext& ctx, const Ports& p) {
   }
   const ByteForm form = zeros.fit_quads(g.maps) ? best_byte_form() : ByteForm::pairs;
   const ByteProduct product(form, g.group_channels() * g.windows.kernel.numel(), g.group_maps());
+  const Window3 w(g.windows);
+  double padded = static_cast<double>(g.channels * product.element_bytes());
+  for (size_t axis = 0; axis < 3; ++axis) padded *= static_cast<double>(w.padded(axis));
+  if (padded > kMostPadded) return refuse("the padded image would not fit into memory");
   auto kernel = std::make_unique<Made>(ctx, p, g, product);
-  std::string key = fmt::format("byte conv {} {} {} {}", static_cast<int>(form), g.groups,
+  std::string key = fmt::format("byte conv {} times {}, {} {}", g.groups, product.layout(),
                                 given.shape.str(), name(given.dtype));
   for (int64_t j = 0; j < zeros.count; ++j) key += fmt::format(" {}", zeros.at(j));
   const int64_t count = g.groups * product.packed_size();

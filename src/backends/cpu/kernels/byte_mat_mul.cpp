@@ -89,7 +89,7 @@ struct ByteMatMul : Kernel {
     }
   }
 
-  // finish(row, column, sums, count)
+  // finish(tile)
   template <class Finish>
   void multiply(const RunContext& ctx, const Finish& finish) const {
     const std::byte* from = ctx.input<std::byte>(p.a);
@@ -108,9 +108,9 @@ struct ByteMatMul : Kernel {
             const int64_t first = at / groups * kBlockRows, group = at % groups;
             product.multiply(from + first * stride, stride, std::min(kBlockRows, rows - first),
                              packed.data<int32_t>(), group * panels / groups,
-                             (group + 1) * panels / groups,
-                             [&](int64_t row, int64_t column, const int32_t* sums, int64_t count) {
-                               finish(first + row, column, sums, count);
+                             (group + 1) * panels / groups, [&](ByteTile tile) {
+                               tile.row += first;
+                               finish(tile);
                              });
           }
         });
@@ -141,12 +141,7 @@ struct SumsOut final : ByteMatMul {
     find_biases(ctx, false);
     const int32_t* bias = biases(ctx);
     auto* y = ctx.output<int32_t>(0);
-    multiply(ctx, [&](int64_t row, int64_t column, const int32_t* sums, int64_t count) {
-      int32_t* to = y + row * product.columns() + column;
-      for (int64_t j = 0; j < count; ++j)
-        to[j] = static_cast<int32_t>(static_cast<uint32_t>(sums[j]) +
-                                     static_cast<uint32_t>(bias[column + j]));
-    });
+    multiply(ctx, [&](const ByteTile& tile) { tile.add(bias, y, product.columns()); });
   }
 };
 
@@ -161,10 +156,12 @@ struct FloatsOut final : ByteMatMul {
     const float* scale = scales(ctx);
     const float* add = !kBiasOfSums && has_bias ? ctx.input<float>(p.bias) : nullptr;
     auto* y = ctx.output<float>(0);
-    multiply(ctx, [&](int64_t row, int64_t column, const int32_t* sums, int64_t count) {
-      ByteProduct::loops().to_floats(sums, static_cast<size_t>(count), bias + column,
-                                     scale + column, add ? add + column : nullptr,
-                                     y + row * product.columns() + column);
+    multiply(ctx, [&](const ByteTile& tile) {
+      for (int64_t r = 0; r < tile.rows; ++r)
+        ByteProduct::loops().to_floats(tile.of(r), static_cast<size_t>(tile.columns),
+                                       bias + tile.column, scale + tile.column,
+                                       add ? add + tile.column : nullptr,
+                                       y + (tile.row + r) * product.columns() + tile.column);
     });
   }
 };
@@ -182,14 +179,10 @@ struct BytesOut final : ByteMatMul {
     Requantization how;
     how.type = type;
     how.zero_point = byte_at(ctx.in[p.y_zero], type, 0);
+    how.biases = biases(ctx);
+    how.scale = scales(ctx);
     auto* y = ctx.output<std::byte>(0);
-    multiply(ctx, [&](int64_t row, int64_t column, const int32_t* sums, int64_t count) {
-      Requantization part = how;
-      part.biases = biases(ctx) + column;
-      part.scale = scales(ctx) + column;
-      ByteProduct::loops().requantize(sums, static_cast<size_t>(count), part,
-                                      y + row * product.columns() + column);
-    });
+    multiply(ctx, [&](const ByteTile& tile) { tile.requantize(how, y, product.columns()); });
   }
 };
 
@@ -239,8 +232,8 @@ Prepared make(const PrepareContext& ctx, const Ports& p, const RightSide& b) {
   const ByteProduct product(form, b.inner, b.columns);
   auto kernel = std::make_unique<Made>(ctx, p, product, ctx.inputs[p.a].numel() / b.inner, b.inner);
   // The zero points belong to the key: they may differ where the bytes are shared.
-  std::string key = fmt::format("bytes {} {}x{} {} {}", static_cast<int>(form), b.inner, b.columns,
-                                b.transposed, name(given.dtype));
+  std::string key = fmt::format("bytes {} {}{}", product.layout(), name(given.dtype),
+                                b.transposed ? " transposed" : "");
   for (int64_t j = 0; j < zeros.count; ++j) key += fmt::format(" {}", zeros.at(j));
   const auto pack_now = [&] {
     Tensor made = Tensor::empty({product.packed_size()}, DType::i32);
@@ -257,8 +250,8 @@ Prepared make(const PrepareContext& ctx, const Ports& p, const RightSide& b) {
       pack(static_cast<const uint8_t*>(given.constant));
     return made;
   };
-  kernel->packed = ctx.packed->get(given.constant, key, pack_now,
-                                   {DType::i32, product.packed_size()});
+  kernel->packed =
+      ctx.packed->get(given.constant, key, pack_now, {DType::i32, product.packed_size()});
   return kernel;
 }
 
