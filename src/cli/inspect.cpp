@@ -11,7 +11,7 @@
 #include "cli/model_inputs.h"
 #include "cli/model_session.h"
 #include "cli/verb.h"
-#include "formats/onnx/import.h"
+#include "engine/engine_file.h"
 #include "formats/safetensors.h"
 #include "graph/drawing.h"
 #include "tensor/npy.h"
@@ -106,14 +106,15 @@ int inspect_memory(const Options& options, const Globals& globals) {
   return 0;
 }
 
-int inspect_onnx(const Options& options, const Globals& globals) {
+int inspect_model(const Options& options, const Globals& globals) {
   if (options.memory) return inspect_memory(options, globals);
-  const graph::Graph graph = formats::import_onnx(options.path);
+  const graph::Graph graph = load_graph(options.path, true);
+  const char* format = engine::is_engine_file(options.path) ? "tenon" : "onnx";
   if (!options.drawing.empty()) {
     write_file(options.drawing, graph::draw_svg(graph));
     if (globals.json)
       print_json({{"file", options.path},
-                  {"format", "onnx"},
+                  {"format", format},
                   {"name", graph.name},
                   {"drawing", options.drawing}});
     else
@@ -124,7 +125,7 @@ int inspect_onnx(const Options& options, const Globals& globals) {
   if (options.graph) {
     if (globals.json) {
       print_json({{"file", options.path},
-                  {"format", "onnx"},
+                  {"format", format},
                   {"name", graph.name},
                   {"graph", graph.str()}});
       return 0;
@@ -143,7 +144,7 @@ int inspect_onnx(const Options& options, const Globals& globals) {
     for (const auto& [op, count] : flops)
       by_operator.push_back({{"op", op}, {"nodes", nodes[op]}, {"flops", count}});
     print_json({{"file", options.path},
-                {"format", "onnx"},
+                {"format", format},
                 {"name", graph.name},
                 {"inputs", ports(graph, graph.inputs)},
                 {"outputs", ports(graph, graph.outputs)},
@@ -216,7 +217,7 @@ int inspect_npy(const Options& options, const Globals& globals) {
 
 Run define(Arguments& arguments, const Globals& globals) {
   auto options = std::make_shared<Options>();
-  arguments.option("file", options->path, "A .onnx, .safetensors or .npy file");
+  arguments.option("file", options->path, "A .onnx, .tenon, .safetensors or .npy file");
   arguments.option(
       "--dim", options->sizes,
       "NAME=SIZE of a symbolic axis, for the operation counts (else 1, or what the model needs)");
@@ -238,7 +239,7 @@ Run define(Arguments& arguments, const Globals& globals) {
                 "--graph {}: drawings are SVG; give a name that ends in .svg", options->drawing);
     if (options->path.ends_with(".safetensors")) return inspect_safetensors(*options, globals);
     if (options->path.ends_with(".npy")) return inspect_npy(*options, globals);
-    return inspect_onnx(*options, globals);
+    return inspect_model(*options, globals);
   };
 }
 

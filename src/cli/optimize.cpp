@@ -124,24 +124,28 @@ bool is_random(const graph::Graph& graph) {
 }
 
 // An engine file holds what plans for inputs `like` these measured and packed.
-void write_engine(const graph::Graph& graph, const TensorList& like, const Options& options) {
+graph::Graph write_engine(const graph::Graph& graph, const TensorList& like,
+                          const Options& options) {
   engine::SessionOptions how;
   how.passes.without = options.without;
   how.passes.only = options.only;
   const engine::Session session(graph, how);
   session.prepare(like);
   engine::save_engine(session, options.output, {.precision = options.quantize.precision});
+  return session.graph();
 }
 
-void write_model(const graph::Graph& graph, const TensorList& like, const Options& options) {
-  if (is_for_engine(options)) {
-    write_engine(graph, like, options);
-  } else if (!options.output.empty()) {
+// Returns the graph that the file holds.
+graph::Graph write_model(const graph::Graph& graph, const TensorList& like,
+                         const Options& options) {
+  if (!options.graph.empty()) write_file(options.graph, graph::draw_svg(graph));
+  if (is_for_engine(options)) return write_engine(graph, like, options);
+  if (!options.output.empty()) {
     formats::ExportOptions how;
     how.opset = options.opset.value_or(formats::kMaxExportOpset);
     formats::export_onnx(graph, options.output, how);
   }
-  if (!options.graph.empty()) write_file(options.graph, graph::draw_svg(graph));
+  return graph;
 }
 
 void print_written(const Facts& was, const Facts& is, const Options& options) {
@@ -207,14 +211,6 @@ int optimize_model(const Options& options, const Globals& globals) {
   return good ? 0 : 1;
 }
 
-// Whether the file holds the graph that was made: its results on one sample, node by node.
-Difference written_difference(const graph::Graph& made, const Options& options,
-                              const TensorList& inputs) {
-  made.verify();
-  if (options.output.empty()) return {};
-  return worst_difference(made, load_graph(options.output, true), inputs);
-}
-
 void check_pass_options(const Options& options) {
   const auto refuse = [&](bool given, const char* option) {
     TENON_CHECK(!given, usage,
@@ -240,11 +236,12 @@ int quantize_file(const Options& options, const Globals& globals) {
   const QuantizedModel model = quantize_model(before, flags, calibration);
   const TensorList like =
       calibration.samples.size > 0 ? calibration.samples.get(0) : random_inputs(before, {}, 1);
-  write_model(model.quantized, like, options);
+  const graph::Graph written = write_model(model.quantized, like, options);
   if (!flags.html.empty()) write_file(flags.html, sensitivity_page(model, flags));
   std::optional<Difference> difference;
-  if (options.verify && !is_random(before))
-    difference = written_difference(model.quantized, options, like);
+  if (options.verify) model.quantized.verify();
+  if (options.verify && !options.output.empty() && !is_random(before))
+    difference = worst_difference(written, load_graph(options.output, true), like);
   const bool good = !difference || difference->within;
   const Quality quality = measure_quality(model, calibration);
   const Facts was = facts_of(before), is = facts_of(model.quantized);
@@ -279,8 +276,7 @@ Run define(Arguments& arguments, const Globals& globals) {
   arguments.option("model", options->model, "An ONNX file").required();
   arguments.option("-o,--output", options->output,
                    "The file to write: ONNX, or MODEL.tenon for Tenon's engine, with what was "
-                   "measured and packed "
-                   "for this machine; without it, only the report is made");
+                   "measured and packed for this machine; without it, only the report is made");
   arguments.option("--opset", options->opset, "ONNX opset of the output, 13 to 21 (21)");
   arguments.option("--without", options->without, "PASS,...: leave these passes out").with_commas();
   arguments.option("--only", options->only, "PASS,...: run no others").with_commas();

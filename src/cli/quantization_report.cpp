@@ -166,7 +166,9 @@ std::string slowness(const Quality& quality, const QuantizeFlags& flags) {
       "its "
       "size counts",
       flags.precision, quality.speedup(),
-      has_vnni() ? "" : ", which has no VNNI to multiply bytes by");
+      flags.form() == QuantizeForm::weights || has_vnni()
+          ? ""
+          : ", which has no VNNI to multiply bytes by");
 }
 
 }  // namespace tenon::cli

@@ -127,8 +127,8 @@ void check_quantize_flags(const QuantizeFlags& flags) {
     if (!one.given || one.fits(form)) continue;
     if (form == QuantizeForm::none)
       fail(ErrorKind::usage,
-           "{}: with --precision {} nothing is quantised; leave it out, or add {}", one.option,
-           flags.precision, one.home());
+           "{}: with --precision fp32 nothing is quantised; leave it out, or add --precision int8",
+           one.option);
     fail(ErrorKind::usage, "{}: is not for {}; leave it out, or use {} instead", one.option,
          form == QuantizeForm::dynamic   ? "--dynamic"
          : form == QuantizeForm::weights ? "--weights-only"

@@ -110,8 +110,8 @@ void check_any(const QuantizedModel& model, const QuantizeFlags& flags) {
                                : fmt::format("{} ({}): {}", model.in_floats[0].layer,
                                              model.in_floats[0].op, model.in_floats[0].why);
   fail(ErrorKind::unsupported,
-       "--precision {}: no layer of {} can be quantised; {}; leave the option out", flags.precision,
-       model.original.name, what);
+       "--precision {}: no layer of the model can be quantised; {}; leave the option out",
+       flags.precision, what);
 }
 
 std::vector<std::string> product_layers(const Graph& graph,
@@ -170,8 +170,8 @@ QuantizedModel by_samples(Graph graph, const QuantizeFlags& flags, const Calibra
 QuantizedModel quantize_model(const Graph& graph, const QuantizeFlags& flags,
                               const Calibration& calibration) {
   TENON_CHECK(!is_quantized(graph), usage,
-              "--precision {}: {} is quantised already; give the model in floats", flags.precision,
-              graph.name);
+              "--precision {}: the model is quantised already; give the one in floats",
+              flags.precision);
   Graph clean = cleaned(graph);
   check_layers(clean, flags.without_layers);
   const QuantizeForm form = flags.form();

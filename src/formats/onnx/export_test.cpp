@@ -84,6 +84,24 @@ TEST(OnnxExport, GivesEqualBytesForEqualGraphs) {
   EXPECT_EQ(export_onnx_bytes(again(back)), export_onnx_bytes(again(again(back))));
 }
 
+// What passes make of one node has its name; other runtimes want names that differ.
+TEST(OnnxExport, NamesNodesApart) {
+  graph::Graph graph;
+  graph.inputs.push_back(graph.add_input("x", DType::f32, {3}));
+  const graph::ValueId scale = graph.add_constant("scale", Tensor::scalar(0.5)),
+                       zero = graph.add_constant("zero", Tensor::scalar(3, DType::u8));
+  const auto add = [&](const OpDef& op, std::vector<graph::ValueId> inputs) {
+    return graph.node(graph.add_node(op, {}, std::move(inputs), 1, "layer")).outputs[0];
+  };
+  const graph::ValueId bytes = add(op::QuantizeLinear, {graph.inputs[0], scale, zero});
+  const graph::ValueId again = add(op::DequantizeLinear, {bytes, scale, zero});
+  graph.outputs.push_back(add(op::Abs, {add(op::Relu, {again})}));
+  std::vector<std::string> names;
+  for (const auto& node : parsed(graph).graph().node()) names.push_back(node.name());
+  EXPECT_EQ(names, (std::vector<std::string>{"layer_QuantizeLinear", "layer_DequantizeLinear",
+                                             "layer", "layer_Abs"}));
+}
+
 TEST(OnnxExport, WritesPolynomialAxes) {
   const Dim n = Dim::symbol("n");
   const graph::Graph graph = graph::capture(

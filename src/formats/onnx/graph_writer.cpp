@@ -22,6 +22,37 @@ size_t captures_of(const graph::Node& node) {
   return count ? static_cast<size_t>(std::get<int64_t>(*count)) : 0;
 }
 
+// One name a node, as other runtimes want it. Where passes gave one name to several, the node it
+// was first stands for keeps it: the one that quantisation stands around.
+std::vector<std::string> names_of_nodes(const graph::Graph& graph) {
+  const auto is_around = [](const graph::Node& node) {
+    return node.op->name == "QuantizeLinear" || node.op->name == "DequantizeLinear";
+  };
+  std::unordered_map<std::string_view, size_t> keepers;
+  const std::vector<graph::Node>& nodes = graph.nodes();
+  for (size_t n = 0; n < nodes.size(); ++n) {
+    if (nodes[n].name.empty()) continue;
+    const auto [at, is_new] = keepers.emplace(nodes[n].name, n);
+    if (!is_new && is_around(nodes[at->second]) && !is_around(nodes[n])) at->second = n;
+  }
+  std::unordered_set<std::string> taken;
+  for (const auto& [name, keeper] : keepers) taken.emplace(name);
+  std::vector<std::string> names;
+  for (size_t n = 0; n < nodes.size(); ++n) {
+    const graph::Node& node = nodes[n];
+    if (!node.name.empty() && keepers[node.name] == n) {
+      names.push_back(node.name);
+      continue;
+    }
+    const std::string base = node.name.empty() ? fmt::format("{}_{}", node.op->name, n)
+                                               : fmt::format("{}_{}", node.name, node.op->name);
+    std::string name = base;
+    for (int i = 1; !taken.insert(name).second; ++i) name = fmt::format("{}_{}", base, i);
+    names.push_back(std::move(name));
+  }
+  return names;
+}
+
 }  // namespace
 
 GraphWriter::GraphWriter(const graph::Graph& graph, int opset, PlaceTensor place, bool own)
@@ -30,6 +61,7 @@ GraphWriter::GraphWriter(const graph::Graph& graph, int opset, PlaceTensor place
       place_(std::move(place)),
       own_(own),
       tensors_(tensors_of_values(graph)),
+      node_names_(names_of_nodes(graph)),
       taken_(std::make_shared<Names>()),
       domains_(std::make_shared<std::map<std::string, int>>()) {
   for (const graph::Value& value : graph.values()) {
@@ -45,6 +77,7 @@ GraphWriter::GraphWriter(const graph::Graph& graph, const GraphWriter& outer,
       place_(outer.place_),
       own_(outer.own_),
       tensors_(tensors_of_values(graph)),
+      node_names_(names_of_nodes(graph)),
       captured_(captures.size()),
       names_(graph.values().size()),
       taken_(outer.taken_),
@@ -93,7 +126,7 @@ void GraphWriter::add_node(graph::NodeId id, ::onnx::GraphProto& graph_proto) {
     version = std::max({version, node.op->onnx.since, 1});
   }
   auto& proto = *graph_proto.add_node();
-  proto.set_name(node.name.empty() ? fmt::format("{}_{}", node.op->name, id) : node.name);
+  proto.set_name(node_names_[static_cast<size_t>(id)]);
   proto.set_op_type(spelled.op_type);
   if (!spelled.domain.empty()) proto.set_domain(spelled.domain);
   if (own_) proto.set_doc_string(node.origin);

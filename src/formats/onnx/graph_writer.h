@@ -51,6 +51,7 @@ class GraphWriter {
   PlaceTensor place_;
   const bool own_;
   const TensorList tensors_;
+  const std::vector<std::string> node_names_;  // all different
   size_t captured_ = 0;
   std::vector<std::string> names_;  // by value
   // Shared with the graphs around and inside: a name means one thing in a whole model.
