@@ -31,6 +31,7 @@ GraphWriter::GraphWriter(const graph::Graph& graph, int opset, PlaceTensor place
       own_(own),
       tensors_(tensors_of_values(graph)),
       taken_(std::make_shared<Names>()),
+      taken_nodes_(std::make_shared<Names>()),
       domains_(std::make_shared<std::map<std::string, int>>()) {
   for (const graph::Value& value : graph.values()) {
     names_.push_back(value.name);
@@ -48,6 +49,7 @@ GraphWriter::GraphWriter(const graph::Graph& graph, const GraphWriter& outer,
       captured_(captures.size()),
       names_(graph.values().size()),
       taken_(outer.taken_),
+      taken_nodes_(outer.taken_nodes_),
       domains_(outer.domains_) {
   const size_t formal = graph.inputs.size() - captures.size();
   for (size_t i = 0; i < captures.size(); ++i)
@@ -58,6 +60,14 @@ GraphWriter::GraphWriter(const graph::Graph& graph, const GraphWriter& outer,
 
 std::string GraphWriter::unique_name(std::string wanted) {
   while (!taken_->insert(wanted).second) wanted += "_";
+  return wanted;
+}
+
+// Nodes that a pass made of one node have its name; other runtimes want names of their own.
+std::string GraphWriter::node_name(const graph::Node& node, graph::NodeId id) {
+  std::string wanted = node.name.empty() ? fmt::format("{}_{}", node.op->name, id) : node.name;
+  if (own_) return wanted;
+  while (!taken_nodes_->insert(wanted).second) wanted += "_";
   return wanted;
 }
 
@@ -93,7 +103,7 @@ void GraphWriter::add_node(graph::NodeId id, ::onnx::GraphProto& graph_proto) {
     version = std::max({version, node.op->onnx.since, 1});
   }
   auto& proto = *graph_proto.add_node();
-  proto.set_name(node.name.empty() ? fmt::format("{}_{}", node.op->name, id) : node.name);
+  proto.set_name(node_name(node, id));
   proto.set_op_type(spelled.op_type);
   if (!spelled.domain.empty()) proto.set_domain(spelled.domain);
   if (own_) proto.set_doc_string(node.origin);

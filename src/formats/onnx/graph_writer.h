@@ -45,6 +45,7 @@ class GraphWriter {
   std::string input_name(const graph::Node& node, const Tensor& tensor, size_t i);
   const std::string& name_of(graph::ValueId id) const { return names_[static_cast<size_t>(id)]; }
   std::string unique_name(std::string wanted);
+  std::string node_name(const graph::Node& node, graph::NodeId id);
 
   const graph::Graph& graph_;
   const int opset_;
@@ -54,7 +55,7 @@ class GraphWriter {
   size_t captured_ = 0;
   std::vector<std::string> names_;  // by value
   // Shared with the graphs around and inside: a name means one thing in a whole model.
-  std::shared_ptr<Names> taken_;
+  std::shared_ptr<Names> taken_, taken_nodes_;
   std::shared_ptr<std::map<std::string, int>> domains_;
   std::unordered_set<graph::ValueId> written_;
   std::vector<std::pair<std::string, Tensor>> constants_;  // in the order of their first readers
