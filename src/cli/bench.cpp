@@ -13,6 +13,7 @@
 #include "cli/catalog.h"
 #include "cli/model_inputs.h"
 #include "cli/model_session.h"
+#include "cli/quantized_model.h"
 #include "cli/verb.h"
 #include "profile/html.h"
 #include "profile/process_memory.h"
@@ -26,14 +27,15 @@ constexpr std::string_view kExamples =
     "  tenon bench model.onnx --threads 1\n"
     "  tenon bench model.onnx --batch 1,8,32 --seconds 5 --json\n"
     "  tenon bench model.onnx --per-op --html bench.html\n"
-    "  tenon bench model.onnx --without fuse_conv --tune off\n";
+    "  tenon bench model.onnx --without fuse_conv --tune off\n"
+    "  tenon bench model.onnx --precision int8 --calibrate recipe.yaml\n";
 
 constexpr size_t kFewestRuns = 10;
 constexpr double kSeconds = 2;
 constexpr int64_t kStepRuns = 15;
 
 struct Options {
-  std::string model, precision = "fp32", html;
+  std::string model, html;
   std::vector<int64_t> batches;
   std::vector<std::string> sizes, inputs;
   std::optional<uint64_t> random;
@@ -42,6 +44,7 @@ struct Options {
   int64_t warmup = 3;
   bool per_op = false, keep_halves = false;
   SessionFlags session;
+  QuantizeFlags quantize;
 };
 
 // What was measured of one batch size.
@@ -102,7 +105,7 @@ std::vector<TensorList> all_inputs(const graph::Graph& graph, const Options& opt
 
 Json to_json(const Result& result, const Options& options, const profile::Ceilings* ceilings) {
   Json json = {{"model", options.model},
-               {"precision", options.precision},
+               {"precision", options.quantize.precision},
                {"batch", result.batch},
                {"threads", thread_count()},
                {"runs", result.ms.count},
@@ -138,7 +141,7 @@ void print_text(const std::vector<Result>& results, const Options& options,
                std::to_string(r.ms.count), fmt::format("{:.1f}", r.first_ms),
                fmt::format("{:.0f}", r.rss_peak_mb)});
   std::printf("%s: %s, %s, loaded in %.1f ms\n\n%s", options.model.c_str(),
-              options.precision.c_str(),
+              options.quantize.precision.c_str(),
               text::plural(static_cast<uint64_t>(thread_count()), "thread").c_str(),
               results[0].load_ms, table.str().c_str());
   if (!ceilings) return;
@@ -151,7 +154,7 @@ void write_page(const std::vector<Result>& results, const Options& options,
                 const profile::Ceilings& ceilings) {
   using profile::html_tile;
   std::string body = fmt::format("<h1>{}</h1><p class=\"sub\">{}, {}, {}</p>",
-                                 profile::escape_html(options.model), options.precision,
+                                 profile::escape_html(options.model), options.quantize.precision,
                                  text::plural(static_cast<uint64_t>(ceilings.threads), "thread"),
                                  profile::escape_html(ceilings.cpu));
   for (const Result& r : results) {
@@ -167,16 +170,34 @@ void write_page(const std::vector<Result>& results, const Options& options,
   write_file(options.html, profile::html_page(options.model + " - benchmark", body));
 }
 
+// The session, and what reading and planning took: quantising is no part of loading.
+engine::Session load(const Options& options, double& load_ms) {
+  const auto since = [](int64_t begin) {
+    return static_cast<double>(trace::now_ns() - begin) * 1e-6;
+  };
+  const engine::SessionOptions how = session_options(options.session);
+  int64_t begin = trace::now_ns();
+  if (options.quantize.form() == QuantizeForm::none) {
+    engine::Session session = load_session(options.model, how, options.keep_halves);
+    load_ms = since(begin);
+    return session;
+  }
+  graph::Graph graph = load_graph(options.model);
+  load_ms = since(begin);
+  graph =
+      quantize_model(graph, options.quantize, load_calibration(graph, options.quantize)).quantized;
+  begin = trace::now_ns();
+  engine::Session session(std::move(graph), how);
+  load_ms += since(begin);
+  return session;
+}
+
 int bench_model(Options& options, const Globals& globals) {
-  TENON_CHECK(options.precision == "fp32", unsupported,
-              "bench: --precision {}: models run as their files say, in fp32, so far; leave it out",
-              options.precision);
+  check_quantize_flags(options.quantize);
   options.per_op = options.per_op || !options.html.empty();
   const InterruptHandler handler;
-  const int64_t begin = trace::now_ns();
-  const engine::Session session =
-      load_session(options.model, session_options(options.session), options.keep_halves);
-  const double load_ms = static_cast<double>(trace::now_ns() - begin) * 1e-6;
+  double load_ms = 0;
+  const engine::Session session = load(options, load_ms);
   std::vector<Result> results;
   for (const TensorList& inputs : all_inputs(session.graph(), options)) {
     results.push_back(measure(session, inputs, options));
@@ -219,8 +240,7 @@ Run define(Arguments& arguments, const Globals& globals) {
       .above_zero();
   arguments.option("--warmup", options->warmup, "Runs before, beside the first one (3)")
       .not_negative();
-  arguments.option("--precision", options->precision, "What to compute in: fp32")
-      .choices({"fp32", "bf16", "int8", "auto"});
+  add_quantize_flags(arguments, options->quantize);
   add_session_flags(arguments, options->session);
   arguments.flag("--keep-halves", options->keep_halves,
                  "Round to f16 after every operator as the file says, not only at the end");

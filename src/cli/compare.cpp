@@ -11,6 +11,7 @@
 #include "cli/catalog.h"
 #include "cli/model_inputs.h"
 #include "cli/model_session.h"
+#include "cli/share.h"
 #include "cli/tensor_difference.h"
 #include "cli/verb.h"
 #include "graph/interpreter.h"
@@ -235,22 +236,6 @@ int compare_runs(const Options& options, const Globals& globals) {
   return agree ? 0 : 1;
 }
 
-// "0.5%" or "0.005", as a share.
-double parse_share(const std::string& text) {
-  const bool percent = text.ends_with('%');
-  const double value = text::check_double(percent ? text.substr(0, text.size() - 1) : text,
-                                          "--max-accuracy-drop", 0, percent ? 100 : 1);
-  return percent ? value / 100 : value;
-}
-
-double agreement(const train::Evaluation& a, const train::Evaluation& b) {
-  size_t same = 0;
-  const size_t count = std::min(a.predictions.size(), b.predictions.size());
-  for (size_t i = 0; i < count; ++i)
-    same += a.predictions[i].predicted == b.predictions[i].predicted ? 1 : 0;
-  return count > 0 ? static_cast<double>(same) / static_cast<double>(count) : 0;
-}
-
 int compare_accuracy(const Options& options, const Globals& globals) {
   TENON_CHECK(!options.b.empty(), usage,
               "compare: --data measures two models, and one is given; name the other too");
@@ -267,7 +252,8 @@ int compare_accuracy(const Options& options, const Globals& globals) {
               "compare: the recipe {} measures no accuracy; give one that classifies",
               options.data);
   const double drop = *a.accuracy - *b.accuracy;
-  const double limit = options.max_drop.empty() ? 1 : parse_share(options.max_drop);
+  const double limit =
+      options.max_drop.empty() ? 1 : parse_share(options.max_drop, "--max-accuracy-drop");
   const bool good = drop <= limit;
   if (globals.json) {
     print_json({{"a", options.a},
@@ -276,7 +262,7 @@ int compare_accuracy(const Options& options, const Globals& globals) {
                 {"accuracy_a", *a.accuracy},
                 {"accuracy_b", *b.accuracy},
                 {"drop", drop},
-                {"agreement", agreement(a, b)},
+                {"agreement", train::agreement(a, b)},
                 {"within", good}});
     return good ? 0 : 1;
   }
@@ -285,7 +271,7 @@ int compare_accuracy(const Options& options, const Globals& globals) {
   table.row({options.a, fmt::format("{:.2f} %", *a.accuracy * 100), std::to_string(a.items)});
   table.row({options.b, fmt::format("{:.2f} %", *b.accuracy * 100), std::to_string(b.items)});
   std::printf("%s\nthe same answer to %.2f %% of the items\n", table.str().c_str(),
-              agreement(a, b) * 100);
+              train::agreement(a, b) * 100);
   if (!good)
     std::fprintf(stderr, "tenon: accuracy drops by %.2f points, more than --max-accuracy-drop %s\n",
                  drop * 100, options.max_drop.c_str());

@@ -92,6 +92,12 @@ std::string map_text(const Tensor& map) {
 
 }  // namespace
 
+std::string file_stem(std::string name) {
+  std::ranges::replace_if(
+      name, [](char c) { return c == '/' || c == ':'; }, '_');
+  return name;
+}
+
 std::string write_output(const std::string& stem, const Tensor& output) {
   if (!is_container(output.dtype())) {
     npy::write_file(stem + ".npy", output.contiguous());

@@ -12,6 +12,9 @@ namespace tenon::cli {
 // sequence, map or optional becomes STEM.json: lists, objects by key, null for nothing.
 std::string write_output(const std::string& stem, const Tensor& output);
 
+// A value's name as that of a file: '/' and ':' become '_'.
+std::string file_stem(std::string name);
+
 // As Tensor::str(), and maps as "{a: 0.1, b: 0.9}", one a line.
 std::string output_text(const Tensor& output);
 

@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "cli/arguments.h"
+#include "engine/engine_file.h"
 #include "formats/onnx/import.h"
 #include "graph/widen.h"
 
@@ -26,12 +27,14 @@ engine::SessionOptions session_options(const SessionFlags& flags) {
 }
 
 graph::Graph load_graph(const std::string& path, bool keep_halves) {
-  graph::Graph graph = formats::import_onnx(path);
+  graph::Graph graph =
+      engine::is_engine_file(path) ? engine::read_engine(path).graph : formats::import_onnx(path);
   return keep_halves ? graph : graph::widen_halves(graph);
 }
 
 engine::Session load_session(const std::string& path, const engine::SessionOptions& options,
                              bool keep_halves) {
+  if (engine::is_engine_file(path)) return engine::Session::load(path, options);
   return engine::Session(load_graph(path, keep_halves), options);
 }
 

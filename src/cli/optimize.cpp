@@ -1,17 +1,23 @@
-// tenon optimize: a model through the passes, written as ONNX.
+// tenon optimize: a model through the passes, or in another precision, written as ONNX or for the
+// engine.
 #include <algorithm>
 #include <cstdio>
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "base/cancellation.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/table.h"
 #include "base/text.h"
 #include "cli/arguments.h"
 #include "cli/catalog.h"
 #include "cli/model_inputs.h"
+#include "cli/model_session.h"
+#include "cli/quantization_report.h"
 #include "cli/tensor_difference.h"
 #include "cli/verb.h"
+#include "engine/engine_file.h"
 #include "formats/onnx/export.h"
 #include "formats/onnx/import.h"
 #include "graph/drawing.h"
@@ -29,13 +35,20 @@ constexpr std::string_view kExamples =
     "  tenon optimize model.onnx -o optimized.onnx --verify\n"
     "  tenon optimize model.onnx -o fixed.onnx --dim batch=1 --graph optimized.svg\n"
     "  tenon optimize model.onnx --only fold_constants,simplify --timings\n"
-    "  tenon optimize model.onnx --dump-after fuse_conv\n";
+    "  tenon optimize model.onnx --dump-after fuse_conv\n"
+    "  tenon optimize model.onnx -o model.int8.onnx --precision int8 --calibrate recipe.yaml\n"
+    "  tenon optimize model.onnx -o model.int8.onnx --precision int8 --calibrate recipe.yaml "
+    "--max-accuracy-drop 0.5%\n"
+    "  tenon optimize model.onnx -o model.tenon --precision int8 --calibrate recipe.yaml\n"
+    "  tenon optimize bert.onnx -o bert.int8.onnx --precision int8 --dynamic\n"
+    "  tenon optimize gpt.onnx -o gpt.int4.onnx --precision int4 --weights-only\n";
 
 struct Options {
   std::string model, output, graph, dump_after;
   std::vector<std::string> without, only, sizes;
   std::optional<int> opset;
   bool timings = false, verify = false, all_passes = false;
+  QuantizeFlags quantize;
 };
 
 struct Facts {
@@ -43,6 +56,8 @@ struct Facts {
   int64_t parameters = 0;
   std::map<std::string, int64_t> operators;
 };
+
+bool is_for_engine(const Options& options) { return options.output.ends_with(".tenon"); }
 
 Facts facts_of(const graph::Graph& graph) {
   Facts facts{.nodes = graph.nodes().size(), .parameters = graph.parameter_count()};
@@ -81,12 +96,10 @@ std::vector<graph::PassResult> run_pipeline(graph::Graph& graph, const Options& 
   return graph::run_passes(graph, passes);
 }
 
-// The largest difference, relative to its output, between what two graphs make of random inputs.
-Difference worst_difference(const graph::Graph& original, const graph::Graph& optimized) {
+// The largest difference, relative to its output, between what two graphs make of inputs.
+Difference worst_difference(const graph::Graph& before, const graph::Graph& after,
+                            const TensorList& inputs) {
   const NoGrad no_grad;
-  // Where f16 is rounded is not what is to be compared.
-  const graph::Graph before = graph::widen_halves(original), after = graph::widen_halves(optimized);
-  const TensorList inputs = random_inputs(before, {}, 1);
   const TensorList expected = graph::Interpreter(before).run(inputs);
   const TensorList got = graph::Interpreter(after).run(inputs);
   Difference worst;
@@ -98,9 +111,50 @@ Difference worst_difference(const graph::Graph& original, const graph::Graph& op
   return worst;
 }
 
+// On random inputs.
+Difference worst_difference(const graph::Graph& original, const graph::Graph& optimized) {
+  // Where f16 is rounded is not what is to be compared.
+  const graph::Graph before = graph::widen_halves(original), after = graph::widen_halves(optimized);
+  return worst_difference(before, after, random_inputs(before, {}, 1));
+}
+
 bool is_random(const graph::Graph& graph) {
   return std::ranges::any_of(graph.nodes(),
                              [](const graph::Node& node) { return node.op->random; });
+}
+
+// An engine file holds what plans for inputs `like` these measured and packed.
+void write_engine(const graph::Graph& graph, const TensorList& like, const Options& options) {
+  engine::SessionOptions how;
+  how.passes.without = options.without;
+  how.passes.only = options.only;
+  const engine::Session session(graph, how);
+  session.prepare(like);
+  engine::save_engine(session, options.output, {.precision = options.quantize.precision});
+}
+
+void write_model(const graph::Graph& graph, const TensorList& like, const Options& options) {
+  if (is_for_engine(options)) {
+    write_engine(graph, like, options);
+  } else if (!options.output.empty()) {
+    formats::ExportOptions how;
+    how.opset = options.opset.value_or(formats::kMaxExportOpset);
+    formats::export_onnx(graph, options.output, how);
+  }
+  if (!options.graph.empty()) write_file(options.graph, graph::draw_svg(graph));
+}
+
+void print_written(const Facts& was, const Facts& is, const Options& options) {
+  std::printf("%zu nodes before, %zu after\n", was.nodes, is.nodes);
+  if (!options.output.empty())
+    std::printf("%s: %s\n", options.output.c_str(),
+                text::human_bytes(file_size(options.output)).c_str());
+}
+
+Json to_json(const Difference& difference) {
+  return {{"max_abs", difference.max_abs},
+          {"relative", difference.relative},
+          {"within", difference.within}};
 }
 
 int optimize_model(const Options& options, const Globals& globals) {
@@ -108,16 +162,14 @@ int optimize_model(const Options& options, const Globals& globals) {
       formats::import_onnx(options.model, {.sizes = parse_sizes(options.sizes)});
   graph::Graph after = before;
   const std::vector<graph::PassResult> results = run_pipeline(after, options, globals);
-  if (!options.output.empty()) {
-    formats::ExportOptions how;
-    how.opset = options.opset.value_or(formats::kMaxExportOpset);
-    formats::export_onnx(after, options.output, how);
-  }
-  if (!options.graph.empty()) write_file(options.graph, graph::draw_svg(after));
+  // A file for the engine is made by all of its passes, which begin with the model.
+  const bool for_engine = is_for_engine(options);
+  write_model(for_engine ? graph::widen_halves(before) : after,
+              for_engine ? random_inputs(before, {}, 1) : TensorList{}, options);
   std::optional<Difference> difference;
   if (options.verify && !is_random(before))
-    difference = worst_difference(
-        before, options.output.empty() ? after : formats::import_onnx(options.output));
+    difference =
+        worst_difference(before, options.output.empty() ? after : load_graph(options.output, true));
   const bool good = !difference || difference->within;
 
   const Facts was = facts_of(before), is = facts_of(after);
@@ -131,10 +183,7 @@ int optimize_model(const Options& options, const Globals& globals) {
                  {"before", to_json(was)},
                  {"after", to_json(is)},
                  {"passes", passes}};
-    if (difference)
-      json["verified"] = {{"max_abs", difference->max_abs},
-                          {"relative", difference->relative},
-                          {"within", difference->within}};
+    if (difference) json["verified"] = to_json(*difference);
     print_json(json);
     return good ? 0 : 1;
   }
@@ -149,10 +198,7 @@ int optimize_model(const Options& options, const Globals& globals) {
     else if (result.changes > 0)
       table.row({std::string(result.pass->name), std::to_string(result.changes)});
   if (table.rows() > 0) std::printf("%s\n", table.str().c_str());
-  std::printf("%zu nodes before, %zu after\n", was.nodes, is.nodes);
-  if (!options.output.empty())
-    std::printf("%s: %s\n", options.output.c_str(),
-                text::human_bytes(file_size(options.output)).c_str());
+  print_written(was, is, options);
   if (difference)
     std::printf("verified on random inputs: largest difference %.3g of its output, %s\n",
                 difference->relative, good ? "agrees" : "does NOT agree");
@@ -161,11 +207,80 @@ int optimize_model(const Options& options, const Globals& globals) {
   return good ? 0 : 1;
 }
 
+// Whether the file holds the graph that was made: its results on one sample, node by node.
+Difference written_difference(const graph::Graph& made, const Options& options,
+                              const TensorList& inputs) {
+  made.verify();
+  if (options.output.empty()) return {};
+  return worst_difference(made, load_graph(options.output, true), inputs);
+}
+
+void check_pass_options(const Options& options) {
+  const auto refuse = [&](bool given, const char* option) {
+    TENON_CHECK(!given, usage,
+                "{}: is about the passes, and with --precision {} only those run that quantising "
+                "needs; optimise the result in a second step, or leave it out",
+                option, options.quantize.precision);
+  };
+  refuse(!options.without.empty(), "--without");
+  refuse(!options.only.empty(), "--only");
+  refuse(options.all_passes, "--all-passes");
+  refuse(options.timings, "--timings");
+  refuse(!options.dump_after.empty(), "--dump-after");
+}
+
+int quantize_file(const Options& options, const Globals& globals) {
+  const QuantizeFlags& flags = options.quantize;
+  check_pass_options(options);
+  const InterruptHandler handler;
+  // Half floats of the file are computed in f32, and then quantised.
+  const graph::Graph before = graph::widen_halves(
+      formats::import_onnx(options.model, {.sizes = parse_sizes(options.sizes)}));
+  const Calibration calibration = load_calibration(before, flags);
+  const QuantizedModel model = quantize_model(before, flags, calibration);
+  const TensorList like =
+      calibration.samples.size > 0 ? calibration.samples.get(0) : random_inputs(before, {}, 1);
+  write_model(model.quantized, like, options);
+  if (!flags.html.empty()) write_file(flags.html, sensitivity_page(model, flags));
+  std::optional<Difference> difference;
+  if (options.verify && !is_random(before))
+    difference = written_difference(model.quantized, options, like);
+  const bool good = !difference || difference->within;
+  const Quality quality = measure_quality(model, calibration);
+  const Facts was = facts_of(before), is = facts_of(model.quantized);
+  if (globals.json) {
+    Json json = {{"model", options.model},
+                 {"output", options.output},
+                 {"before", to_json(was)},
+                 {"after", to_json(is)},
+                 {"quantization", quantization_json(model, quality, flags, calibration)}};
+    if (difference) json["verified"] = to_json(*difference);
+    print_json(json);
+  } else {
+    std::printf("%s\n", quantization_text(model, quality, flags, calibration).c_str());
+    print_written(was, is, options);
+    if (difference)
+      std::printf("verified on a sample: the file %s\n",
+                  good ? "holds what was made" : "does NOT hold what was made");
+  }
+  if (model.layers.empty()) {
+    std::fprintf(stderr,
+                 "tenon: no layer can be quantised within --max-accuracy-drop %s; the result is in "
+                 "fp32\n",
+                 flags.max_drop.c_str());
+    return 1;
+  }
+  if (const std::string slow = slowness(quality, flags); !slow.empty()) log_warning("{}", slow);
+  return good ? 0 : 1;
+}
+
 Run define(Arguments& arguments, const Globals& globals) {
   auto options = std::make_shared<Options>();
   arguments.option("model", options->model, "An ONNX file").required();
   arguments.option("-o,--output", options->output,
-                   "The ONNX file to write; without it, only the report is made");
+                   "The file to write: ONNX, or MODEL.tenon for Tenon's engine, with what was "
+                   "measured and packed "
+                   "for this machine; without it, only the report is made");
   arguments.option("--opset", options->opset, "ONNX opset of the output, 13 to 21 (21)");
   arguments.option("--without", options->without, "PASS,...: leave these passes out").with_commas();
   arguments.option("--only", options->only, "PASS,...: run no others").with_commas();
@@ -180,13 +295,19 @@ Run define(Arguments& arguments, const Globals& globals) {
   arguments.flag("--verify", options->verify,
                  "Check the graph after each pass, and the result on random inputs");
   arguments.option("--graph", options->graph, "Draw the result as SVG to this file");
-  return [options, &globals] { return optimize_model(*options, globals); };
+  add_quantize_flags(arguments, options->quantize);
+  add_measure_flags(arguments, options->quantize);
+  return [options, &globals] {
+    check_quantize_flags(options->quantize);
+    return options->quantize.form() == QuantizeForm::none ? optimize_model(*options, globals)
+                                                          : quantize_file(*options, globals);
+  };
 }
 
 }  // namespace
 
 constinit const Verb optimize{"optimize", Stage::ship,
-                              "Run the graph passes over a model and write it as ONNX.", kExamples,
-                              define};
+                              "Run the graph passes over a model, or quantise it, and write it.",
+                              kExamples, define};
 
 }  // namespace tenon::cli

@@ -33,12 +33,6 @@ struct Options {
   SessionFlags session;
 };
 
-std::string file_stem(std::string name) {
-  std::replace_if(
-      name.begin(), name.end(), [](char c) { return c == '/' || c == ':'; }, '_');
-  return name;
-}
-
 int run_model(const Options& options, const Globals& globals) {
   const graph::Graph graph = load_graph(options.model, options.keep_halves);
   TENON_CHECK(!options.random || options.inputs.empty(), usage,

@@ -188,6 +188,35 @@ TEST(Session, PassesInputsAndConstantsThrough) {
   EXPECT_EQ(inputs[0].to_vector<float>(), (std::vector<float>{1, 2, 3}));
 }
 
+// Neither what is folded for one plan nor a view of weights may be taken for something else.
+TEST(Session, PacksConstantsOfPlansApart) {
+  manual_seed(4);
+  const Tensor big = randn({300, 400}), small = randn({8, 24});
+  const Graph graph = capture(
+      [&](const TensorList& x) {
+        const Tensor viewed = op::Reshape(big, Tensor::ints({400, 300}));
+        const Tensor folded = op::Transpose(small);
+        const Tensor halved = op::MatMul(op::MatMul(x[0], viewed), randn({300, 24}));
+        return TensorList{op::MatMul(halved, folded), op::MatMul(halved, folded * 2.0)};
+      },
+      {{"x", DType::f32, {Dim::symbol("n"), 400}}}, {"y", "z"});
+  SessionOptions options;
+  options.max_plans = 1;
+  for (const bool optimize : {true, false}) {
+    options.optimize = optimize;
+    const Session session(graph, options);
+    for (const int64_t rows : {1, 7, 2, 33, 1, 7}) {
+      const TensorList inputs{randn({rows, 400})};
+      const TensorList expected = graph::Interpreter(graph).run(inputs);
+      const TensorList actual = session.run(inputs);
+      for (size_t i = 0; i < actual.size(); ++i)
+        EXPECT_LE(largest_difference(actual[i], expected[i]),
+                  1e-5 * op::ReduceMax(op::Abs(expected[i]), {{"keepdims", 0}}).item<double>())
+            << rows << " rows, " << (optimize ? "optimised" : "as it is");
+    }
+  }
+}
+
 TEST(Session, HandlesStrings) {
   const Graph graph = capture(
       [](const TensorList& x) {

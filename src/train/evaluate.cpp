@@ -149,6 +149,14 @@ Evaluation evaluate(nn::Module& model, const data::SourcePtr& source,
   return evaluate(predictor(model), source, options);
 }
 
+double agreement(const Evaluation& a, const Evaluation& b) {
+  size_t same = 0;
+  const size_t count = std::min(a.predictions.size(), b.predictions.size());
+  for (size_t i = 0; i < count; ++i)
+    same += a.predictions[i].predicted == b.predictions[i].predicted ? 1 : 0;
+  return count > 0 ? static_cast<double>(same) / static_cast<double>(count) : 0;
+}
+
 Json to_json(const Evaluation& evaluation) {
   Json json = {{"items", evaluation.items}, {"seconds", evaluation.seconds}};
   if (evaluation.loss) json["loss"] = *evaluation.loss;

@@ -56,6 +56,9 @@ Evaluation evaluate(const Predict& predict, const data::SourcePtr& source,
 Evaluation evaluate(nn::Module& model, const data::SourcePtr& source,
                     const EvaluateOptions& options = {});
 
+// How many of the items both give the same answer to, as a share.
+double agreement(const Evaluation& a, const Evaluation& b);
+
 // Without the predictions of single items.
 Json to_json(const Evaluation& evaluation);
 // For a terminal: accuracy, loss, and the confusion matrix with the names of the classes.

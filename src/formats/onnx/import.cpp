@@ -292,8 +292,7 @@ class Importer {
                            const std::string& where) {
     const OperatorForm form = form_of(node.op_type, node.domain, node.opset, where, options_.own);
     graph::Recorder& recorder = scope.recorder();
-    const bool noted = options_.own && !proto.doc_string().empty();
-    recorder.set_origin(node.name, noted ? proto.doc_string() : where);
+    recorder.set_origin(node.name, options_.own ? proto.doc_string() : where);
     const size_t before = recorder.graph().nodes().size();
     TensorList outputs;
     if (!form.upgrade) {
