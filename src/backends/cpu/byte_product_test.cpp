@@ -265,6 +265,10 @@ TEST(ByteProduct, JoinsAndAddsInAnyOrder) {
                  "cpu.q_linear_add");
     expect_exact(op::QLinearAdd, {given(a), one, z0, bytes({8, 1, 1}, DType::u8), two, z1, y, z0},
                  {}, "cpu.q_linear_add");
+    // One operand in another order than the other.
+    expect_exact(op::QLinearMul,
+                 {bytes({2, 8, 3, 5}, DType::u8), one, z0, given(a), two, z1, y, z0}, {},
+                 "cpu.q_linear_mul");
     expect_exact(op::TableLookup, {given(a), bytes({256}, DType::i8)}, {}, "cpu.table_lookup");
   }
 }

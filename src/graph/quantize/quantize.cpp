@@ -119,7 +119,8 @@ class Builder {
     return to_.add_constant(name, contents);
   }
   ValueId node(const OpDef& op, std::vector<ValueId> inputs, const Attrs& attrs = {}) {
-    return to_.node(to_.add_node(op, attrs, std::move(inputs), 1, name_, origin_)).outputs[0];
+    const std::string name = name_.empty() ? name_ : fmt::format("{}_{}", name_, op.name);
+    return to_.node(to_.add_node(op, attrs, std::move(inputs), 1, name, origin_)).outputs[0];
   }
 
   // What readers in floats read.

@@ -28,7 +28,7 @@ struct Dataset {
 };
 
 struct QuantizeOptions {
-  Calibrator calibrator = Calibrator::percentile;
+  Calibrator calibrator = Calibrator::min_max;
   double percentile = 99.99;
   // i8 around 0 for activations instead of u8 with a zero point.
   bool symmetric_activations = false;

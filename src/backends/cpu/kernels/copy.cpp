@@ -270,7 +270,8 @@ Prepared prepare_pad(const PrepareContext& ctx) {
   if (ctx.s("mode") != "constant")
     return refuse(fmt::format("only mode constant, not {}", ctx.s("mode")));
   const TensorSpec& x = ctx.inputs[0];
-  const TensorSpec& y = ctx.outputs[0];
+  TensorSpec& y = ctx.outputs[0];
+  set_order(y, memory_order(x.shape, x.strides));  // a padded image keeps its order
   const std::vector<int64_t> pads = ctx.inputs[1].constant_ints();
   std::vector<int64_t> axes;
   if (ctx.has_input(3)) axes = ctx.inputs[3].constant_ints();

@@ -1,6 +1,7 @@
 // QLinearAdd and QLinearMul: the operations of their expansions, in one pass over bytes.
 #include <algorithm>
 #include <array>
+#include <optional>
 
 #include "backends/cpu/integer_product.h"
 #include "backends/cpu/kernels/catalog.h"
@@ -8,6 +9,7 @@
 #include "base/threads.h"
 #include "ops/microsoft/catalog.h"
 #include "ops/quant/integer_rules.h"
+#include "tensor/strided_copy.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "backends/cpu/kernels/quantized_binary.cpp"
@@ -105,6 +107,8 @@ struct QuantizedBinary final : Kernel {
   DType type;
   bool has_zero[3];
   Walk walk;
+  std::optional<StridedCopy> reorder;  // of operand `reordered`, into the scratch
+  size_t reordered = 0;
   void (*row)(const void* a, const void* b, size_t n, bool one_a, bool one_b,
               const float* parameters, void* y);
 
@@ -127,6 +131,11 @@ struct QuantizedBinary final : Kernel {
     const int64_t a_step = walk.strides[0][last], b_step = walk.strides[1][last];
     const auto* a = ctx.input<std::byte>(0);
     const auto* b = ctx.input<std::byte>(3);
+    if (reorder) {
+      const std::byte*& operand = reordered == 0 ? a : b;
+      reorder->run(operand, ctx.scratch);
+      operand = static_cast<const std::byte*>(ctx.scratch);
+    }
     auto* y = ctx.output<std::byte>(0);
     parallel_for(0, walk.dims.numel(), 32768, [&](int64_t begin, int64_t end) {
       for (int64_t at = begin; at < end;) {
@@ -149,9 +158,23 @@ Prepared prepare(const PrepareContext& ctx) {
   if (out.numel() == 0) return refuse("nothing to compute");
   Shape strides[] = {broadcast_strides(ctx.inputs[0], out.shape),
                      broadcast_strides(ctx.inputs[3], out.shape)};
+  auto kernel = std::make_unique<QuantizedBinary>();
   Shape dims = out.shape;
-  const Shape common = common_strides(out.shape, strides);
-  if (common != out.shape.row_major_strides()) {
+  const Shape row_major = out.shape.row_major_strides();
+  Shape common = common_strides(out.shape, strides);
+  // Of two orders the one that is not row-major wins, since an image is channels-last for a reason;
+  // the other operand is brought into it first.
+  for (size_t i = 0; i < 2 && common == row_major; ++i) {
+    const Shape own = common_strides(out.shape, std::span(&strides[i], 1));
+    if (own == row_major || ctx.inputs[3 * (1 - i)].numel() != out.numel()) continue;
+    common = own;
+    const TensorSpec& other = ctx.inputs[3 * (1 - i)];
+    kernel->reordered = 1 - i;
+    kernel->reorder.emplace(out.shape, other.dtype, strides[1 - i], other.dtype, common);
+    kernel->scratch_bytes = static_cast<size_t>(out.numel());
+    strides[1 - i] = common;
+  }
+  if (common != row_major) {
     out.strides = common;
     out.contiguous = false;
     const Shape order = memory_order(out.shape, common);
@@ -162,7 +185,6 @@ Prepared prepare(const PrepareContext& ctx) {
   for (size_t i = 0; i < 2; ++i)
     if (const int64_t step = walk.strides[i].back(); step != 0 && step != 1)
       return refuse(fmt::format("elements {} apart", step));
-  auto kernel = std::make_unique<QuantizedBinary>();
   kernel->add = &ctx.op == &op::QLinearAdd;
   kernel->type = out.dtype;
   for (size_t i = 0; i < 3; ++i) kernel->has_zero[i] = ctx.has_input(i == 2 ? 7 : 2 + 3 * i);
