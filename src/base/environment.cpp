@@ -208,7 +208,8 @@ std::string user_cache_folder() {
   if (const char* wanted = std::getenv("TENON_CACHE"); wanted && std::string_view(wanted) == "off")
     return "";
   if (std::string own = folder("TENON_CACHE_DIR"); !own.empty()) return own;
-  if (const std::string caches = folder("XDG_CACHE_HOME"); !caches.empty()) return caches + "/tenon";
+  if (const std::string caches = folder("XDG_CACHE_HOME"); !caches.empty())
+    return caches + "/tenon";
   const std::string home = folder("HOME");
   return home.empty() ? "" : home + "/.cache/tenon";
 }

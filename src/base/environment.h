@@ -42,8 +42,9 @@ int available_cpus();
 CpuFacts read_cpu_facts();
 MemoryFacts read_memory_facts();
 Environment read_environment();
-// Where a user's programs keep what can be made again: $TENON_CACHE_DIR, else $XDG_CACHE_HOME/tenon,
-// else $HOME/.cache/tenon. "" where there is none of them, and where TENON_CACHE is "off".
+// Where a user's programs keep what can be made again: $TENON_CACHE_DIR, else
+// $XDG_CACHE_HOME/tenon, else $HOME/.cache/tenon. "" where there is none of them, and where
+// TENON_CACHE is "off".
 std::string user_cache_folder();
 // Label and value, in the order a report prints them.
 std::vector<std::pair<std::string, std::string>> describe(const Environment& environment);

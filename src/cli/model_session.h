@@ -15,7 +15,7 @@ class Arguments;
 struct SessionFlags {
   bool no_optimize = false;
   std::vector<std::string> without, only;  // passes
-  std::string tune;  // "": as the verb likes, else quick
+  std::string tune;                        // "": as the verb likes, else quick
 };
 void add_session_flags(Arguments& arguments, SessionFlags& flags);
 engine::SessionOptions session_options(const SessionFlags& flags);

@@ -25,8 +25,7 @@ bool runs_fast(const SampleCase& sample, const std::vector<const Tensor*>& input
   const NoGrad no_grad;
   const OpDef& op = *sample.op;
   if (!op.structural) {
-    const auto call =
-        prepare_call(op, inputs, sample.sample->attrs, sample.sample->outputs, {});
+    const auto call = prepare_call(op, inputs, sample.sample->attrs, sample.sample->outputs, {});
     if (call->how != PreparedCall::How::expansion) return !call->slow;
   }
   // Choices are noted when they are made, so none may have been made before.

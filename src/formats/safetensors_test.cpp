@@ -148,8 +148,7 @@ TEST(Safetensors, RefusesHeadersThatLie) {
   expect_error(file_of("{" + entry("a", "F32", "[1.0]", 0, 4) + "}", 4), "whole number");
   expect_error(file_of("{" + entry("a", "F33", "[1]", 0, 4) + "}", 4),
                "which the format does not have");
-  expect_error(file_of("{" + entry("a", "F4", "[4]", 0, 2) + "}", 2), "F4",
-               ErrorKind::unsupported);
+  expect_error(file_of("{" + entry("a", "F4", "[4]", 0, 2) + "}", 2), "F4", ErrorKind::unsupported);
   expect_error(file_of("{" + entry("a", "U8", "[1,1,1,1,1,1,1,1,1,1,1,1,1]", 0, 1) + "}", 1),
                "13 axes", ErrorKind::unsupported);
   expect_error(file_of(R"({"a":7})", 0), "no JSON object");

@@ -53,11 +53,11 @@ class Rewriter {
                                size_t output_count);
   ValueId constant(Tensor contents, std::string name = {});
   // All readers of `old`, and the graph's outputs, get `by`, which must be of the same type. Facts
-  // about the shape that only `old` knew are kept; so is its name, where `by` is computed anew: values
-  // of one name mean the same before and after.
+  // about the shape that only `old` knew are kept; so is its name, where `by` is computed anew:
+  // values of one name mean the same before and after.
   void replace(ValueId old, ValueId by);
-  // Says what else is known of a value: a rank, sizes or elements that its type leaves open. True where
-  // that is news.
+  // Says what else is known of a value: a rank, sizes or elements that its type leaves open. True
+  // where that is news.
   bool refine(ValueId id, const TensorType& known);
   // Attributes that say the same: of the same results, types and all.
   void set_attrs(NodeId id, const Attrs& attrs);

@@ -133,9 +133,10 @@ void Tensor::copy_from(const Tensor& source) {
 
 void Tensor::fill(double value) {
   need_data("Tensor::fill");
-  TENON_CHECK(!holds_objects(dtype()), unsupported,
-              "Tensor::fill: a number cannot fill a tensor of {}; use copy_from() with such a tensor",
-              dtype() == DType::string ? "strings" : name(dtype()));
+  TENON_CHECK(
+      !holds_objects(dtype()), unsupported,
+      "Tensor::fill: a number cannot fill a tensor of {}; use copy_from() with such a tensor",
+      dtype() == DType::string ? "strings" : name(dtype()));
   const bool complex = dtype() == DType::c64 || dtype() == DType::c128;
   alignas(16) std::array<double, 2> parts = {value, 0};
   const Tensor number = borrow(parts.data(), {}, complex ? DType::c128 : DType::f64);

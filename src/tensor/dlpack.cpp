@@ -24,26 +24,11 @@ struct Row {
   uint8_t code;
 };
 constexpr std::array<Row, 20> kRows = {{
-    {DType::i8, 0},
-    {DType::i16, 0},
-    {DType::i32, 0},
-    {DType::i64, 0},
-    {DType::u8, 1},
-    {DType::u16, 1},
-    {DType::u32, 1},
-    {DType::u64, 1},
-    {DType::f16, 2},
-    {DType::f32, 2},
-    {DType::f64, 2},
-    {DType::bf16, 4},
-    {DType::c64, 5},
-    {DType::c128, 5},
-    {DType::boolean, 6},
-    {DType::f8e4m3fn, 10},
-    {DType::f8e4m3fnuz, 11},
-    {DType::f8e5m2, 12},
-    {DType::f8e5m2fnuz, 13},
-    {DType::f8e8m0, 14},
+    {DType::i8, 0},          {DType::i16, 0},     {DType::i32, 0},         {DType::i64, 0},
+    {DType::u8, 1},          {DType::u16, 1},     {DType::u32, 1},         {DType::u64, 1},
+    {DType::f16, 2},         {DType::f32, 2},     {DType::f64, 2},         {DType::bf16, 4},
+    {DType::c64, 5},         {DType::c128, 5},    {DType::boolean, 6},     {DType::f8e4m3fn, 10},
+    {DType::f8e4m3fnuz, 11}, {DType::f8e5m2, 12}, {DType::f8e5m2fnuz, 13}, {DType::f8e8m0, 14},
 }};
 
 // Types of 4 and 2 bits have no rows: there they are packed, here each element has a byte.

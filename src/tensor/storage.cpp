@@ -22,9 +22,7 @@ size_t checked_bytes(DType type, size_t count) {
 }  // namespace
 
 Storage::Storage(Device& device, DType type, size_t count)
-    : device_(&device),
-      bytes_(checked_bytes(type, count)),
-      owned_(true) {
+    : device_(&device), bytes_(checked_bytes(type, count)), owned_(true) {
   data_ = device.allocator().allocate(bytes_);
   if (type == DType::string) [[unlikely]] {
     std::uninitialized_default_construct_n(static_cast<std::string*>(data_), count);

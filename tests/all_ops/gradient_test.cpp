@@ -65,8 +65,7 @@ Precision precision_of(const Case& c) {
 
 // d f / d inputs[i] by central differences, f a function of all inputs.
 template <class Fn>
-std::vector<double> numeric_gradient(const Fn& f, const TensorList& inputs, size_t i,
-                                     double step) {
+std::vector<double> numeric_gradient(const Fn& f, const TensorList& inputs, size_t i, double step) {
   std::vector<double> gradient;
   for (int64_t k = 0; k < inputs[i].numel(); ++k) {
     TensorList moved = inputs;
@@ -117,9 +116,9 @@ TEST_P(Gradients, MatchFiniteDifferences) {
       if (!loss.defined() || !loss.requires_grad()) continue;
       const TensorList analytic = autograd::grad({loss}, leaf_list, {}, {.allow_unused = true});
       for (size_t k = 0; k < wanted.size(); ++k) {
-        const auto numeric = numeric_gradient(
-            [&](const TensorList& x) { return loss_of(c, x).item<double>(); }, c.inputs, wanted[k],
-            precision.step);
+        const auto numeric =
+            numeric_gradient([&](const TensorList& x) { return loss_of(c, x).item<double>(); },
+                             c.inputs, wanted[k], precision.step);
         EXPECT_EQ(compare(analytic[k], numeric, precision.first), "") << "input " << wanted[k];
       }
       ++checked;

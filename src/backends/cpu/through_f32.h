@@ -12,8 +12,8 @@ namespace tenon::cpu {
 Tensor constant_as_f32(const PrepareContext& ctx, size_t i);
 
 // Refuses where no input is of f16 or bf16, where such an input has gaps or repeats elements, and
-// what `prepare` refuses. Outputs keep the order of axes that `prepare` gives them. Constant inputs are
-// widened once and are constants for `prepare` too.
+// what `prepare` refuses. Outputs keep the order of axes that `prepare` gives them. Constant inputs
+// are widened once and are constants for `prepare` too.
 Prepared prepare_through_f32(const PrepareContext& ctx, PrepareFn prepare);
 
 template <PrepareFn prepare>

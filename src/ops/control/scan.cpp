@@ -162,7 +162,6 @@ TensorList expand(const ExpandContext& ctx) {
   return outputs;
 }
 
-
 // The running sum of rows times a captured y.
 Attr sum_body() {
   return control::SampleBody::attr(

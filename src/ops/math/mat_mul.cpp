@@ -51,9 +51,7 @@ TensorList grad(const GradContext& ctx) {
   return grads;
 }
 
-double flops(const InferContext& ctx) {
-  return product_rules::flops(ctx.dims(0), ctx.dims(1));
-}
+double flops(const InferContext& ctx) { return product_rules::flops(ctx.dims(0), ctx.dims(1)); }
 
 void samples(Samples& s) {
   s.add({arg::any({2, 3}), arg::any({3, 4})});
