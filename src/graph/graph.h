@@ -3,9 +3,9 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <unordered_map>
-#include <span>
 #include <vector>
 
 #include "ops/infer.h"

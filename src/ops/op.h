@@ -196,8 +196,8 @@ struct OpDef {
   // Draws random numbers: never folded, cached or merged.
   bool random = false;
   // Control flow and containers, which arrange calls and tensors but compute nothing themselves: on
-  // concrete inputs the expansion is called in place, whatever the backend, and autograd sees what it
-  // calls instead of the operator. Only symbolic inputs record it as a node.
+  // concrete inputs the expansion is called in place, whatever the backend, and autograd sees what
+  // it calls instead of the operator. Only symbolic inputs record it as a node.
   bool structural = false;
   // The outputs may be a strided view of input 0; the runtime shares storage instead of copying.
   Tensor (*view)(std::span<const Tensor* const> inputs, const Attrs& attrs,
@@ -239,7 +239,7 @@ struct Call {
   std::span<const int64_t> ints(std::string_view name) const;  // empty when absent
   std::span<const double> floats(std::string_view name) const;
   std::span<const std::string> strings(std::string_view name) const;
-  Tensor tensor(std::string_view name) const;  // undefined when absent
+  Tensor tensor(std::string_view name) const;          // undefined when absent
   const Subgraph& graph(std::string_view name) const;  // fails (bug) when absent
   bool has(std::string_view name) const { return attrs.has(name); }
 };

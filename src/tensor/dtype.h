@@ -58,10 +58,12 @@ DType parse_dtype(std::string_view text);
 
 // Bytes of one element; std::string counts as sizeof(std::string), containers as the handle that a
 // Tensor is, undefined as 0.
+// clang-format off
 inline constexpr uint8_t kDTypeBytes[kDTypeCount] = {
     0, 4, 1, 1, 2, 2, 4, 8, sizeof(std::string), 1, 2, 8, 4, 8, 8, 16, 2,  // up to bf16
     1, 1, 1, 1, 1, 1, 1, 1, 1, 1,                                          // f8e4m3fn to i2
     sizeof(void*), sizeof(void*), sizeof(void*)};                          // sequence to map
+// clang-format on
 constexpr size_t size_of(DType type) { return kDTypeBytes[static_cast<int>(type)]; }
 
 // A set of types as bits, for operator signatures.
@@ -92,9 +94,11 @@ inline constexpr TypeSet kFloat32 = types(DType::f32);
 inline constexpr TypeSet kAnyType = kNumeric | kBool | kString | types(DType::c64, DType::c128);
 
 inline constexpr TypeSet kHalves = types(DType::f16, DType::bf16);
-inline constexpr TypeSet kFloat8 = types(DType::f8e4m3fn, DType::f8e4m3fnuz, DType::f8e5m2, DType::f8e5m2fnuz);
+inline constexpr TypeSet kFloat8 =
+    types(DType::f8e4m3fn, DType::f8e4m3fnuz, DType::f8e5m2, DType::f8e5m2fnuz);
 // Types that are only stored: see DType.
-inline constexpr TypeSet kStored = kFloat8 | types(DType::f8e8m0, DType::f4e2m1, DType::u4, DType::i4, DType::u2, DType::i2);
+inline constexpr TypeSet kStored =
+    kFloat8 | types(DType::f8e8m0, DType::f4e2m1, DType::u4, DType::i4, DType::u2, DType::i2);
 inline constexpr TypeSet kSequence = types(DType::sequence);
 inline constexpr TypeSet kOptional = types(DType::optional);
 inline constexpr TypeSet kContainers = kSequence | kOptional | types(DType::map);

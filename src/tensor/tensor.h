@@ -56,10 +56,10 @@ class Tensor {
     return ints(std::span<const int64_t>(values.begin(), values.size()));
   }
   static Tensor strings(const std::vector<std::string>& values, const Shape& shape);
-  // Containers: ONNX's sequence, optional and map as tensors of rank 1 that hold tensors, which keep
-  // their autograd histories. Elements of a sequence may be of any shape, and of one type.
+  // Containers: ONNX's sequence, optional and map as tensors of rank 1 that hold tensors, which
+  // keep their autograd histories. Elements of a sequence may be of any shape, and of one type.
   static Tensor sequence(const std::vector<Tensor>& elements);
-  static Tensor optional(const Tensor& element = {});  // undefined: holds nothing
+  static Tensor optional(const Tensor& element = {});           // undefined: holds nothing
   static Tensor map(const Tensor& keys, const Tensor& values);  // of one length
   // Borrows memory laid out row-major; it must outlive every view, or be released by the callback.
   static Tensor borrow(void* data, const Shape& shape, DType type,
