@@ -1,11 +1,35 @@
 // Running a plan.
 #include "engine/plan.h"
 
+#include <algorithm>
+
 #include "base/trace.h"
 #include "runtime/dispatch.h"
 #include "runtime/random.h"
 
 namespace tenon::engine {
+
+namespace {
+
+// `made`, with copies of what lies in [begin, end): also of what its elements hold.
+Tensor kept_apart(Tensor made, const std::byte* begin, const std::byte* end) {
+  if (is_container(made.dtype())) {
+    TensorList elements;
+    bool changed = false;
+    for (const Tensor& element : made.elements()) {
+      elements.push_back(kept_apart(element, begin, end));
+      changed = changed || !elements.back().same_as(element);
+    }
+    if (!changed) return made;
+    if (made.dtype() == DType::sequence) return Tensor::sequence(elements);
+    if (made.dtype() == DType::map) return Tensor::map(elements[0], elements[1]);
+    return Tensor::optional(elements[0]);
+  }
+  const auto* data = static_cast<const std::byte*>(std::as_const(made).raw());
+  return data >= begin && data < end ? made.clone() : made;
+}
+
+}  // namespace
 
 Tensor tensor_at(void* data, DType type, const Shape& shape, const Shape& strides) {
   constexpr size_t kAnySize = size_t{1} << 62;
@@ -78,7 +102,11 @@ void Plan::apply_step(const Step& step, Frame& frame, std::span<const Tensor> gi
         if (tensor.place.offset == 0 && constants_[index].strides() == tensor.strides &&
             constants_[index].shape() == tensor.shape)
           return constants_[index];
-        [[fallthrough]];
+        // Results may keep it longer than the plan lives.
+        return Tensor::over(constants_[index].storage(),
+                            constants_[index].offset() +
+                                tensor.place.offset / static_cast<int64_t>(size_of(tensor.dtype)),
+                            tensor.shape, tensor.strides, tensor.dtype);
       case Place::In::arena:
         return tensor_at(address(frame, tensor.place), tensor.dtype, tensor.shape, tensor.strides);
     }
@@ -98,11 +126,8 @@ void Plan::apply_step(const Step& step, Frame& frame, std::span<const Tensor> gi
       continue;
     }
     // What shares the arena's memory would be overwritten by later steps.
-    const auto* data =
-        is_container(made[i].dtype()) ? nullptr : static_cast<const std::byte*>(made[i].raw());
-    const bool in_arena = data >= arena_begin && data < arena_begin + arena_bytes_;
     frame.slots[static_cast<size_t>(output.place.index)] =
-        in_arena ? made[i].clone() : std::move(made[i]);
+        kept_apart(std::move(made[i]), arena_begin, arena_begin + arena_bytes_);
   }
 }
 
@@ -166,10 +191,16 @@ void Plan::run(std::span<const Tensor> given, std::span<Tensor> results, const W
   for (size_t i = 0; i < results.size(); ++i) {
     if (outputs_[i].place.in != Place::In::slot) continue;
     const Tensor& made = frame.slots[static_cast<size_t>(outputs_[i].place.index)];
+    // A view of an input, of a constant or of another result is no result of its own.
+    const bool alone =
+        !is_container(made.dtype()) && made.storage()->use_count() == 1 &&
+        std::ranges::none_of(results.first(i), [&](const Tensor& r) { return r.same_as(made); });
     if (results[i].defined())
       results[i].copy_from(made);
+    else if (is_container(made.dtype()))
+      results[i] = made;
     else
-      results[i] = is_container(made.dtype()) ? made : made.contiguous();
+      results[i] = alone ? made.contiguous() : made.clone();
   }
 }
 

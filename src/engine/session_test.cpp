@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <memory>
 #include <thread>
 
 #include "engine/memory_plan.h"
@@ -14,6 +15,7 @@
 #include "ops/math/catalog.h"
 #include "ops/nn/catalog.h"
 #include "ops/reduce/catalog.h"
+#include "ops/sequence/catalog.h"
 #include "ops/shape/catalog.h"
 #include "ops/text/catalog.h"
 #include "runtime/random.h"
@@ -214,6 +216,51 @@ TEST(Session, PacksConstantsOfPlansApart) {
                   1e-5 * op::ReduceMax(op::Abs(expected[i]), {{"keepdims", 0}}).item<double>())
             << rows << " rows, " << (optimize ? "optimised" : "as it is");
     }
+  }
+}
+
+// Neither the next run nor the end of the session changes what a sequence holds.
+TEST(Session, GivesContainersThatLast) {
+  const Graph graph = capture(
+      [](const TensorList& x) {
+        const Tensor twice = x[0] * 2.0;
+        const Tensor pair = op::SequenceConstruct.all({op::Tanh(twice), Tensor::ones({2, 3})})[0];
+        return TensorList{op::SequenceInsert(pair, op::Exp(op::Neg(twice))), op::Optional(twice)};
+      },
+      {{"x", DType::f32, {Dim::symbol("n"), 3}}}, {"sequence", "optional"});
+  for (const bool optimize : {true, false}) {
+    SessionOptions options;
+    options.optimize = optimize;
+    auto session = std::make_unique<Session>(graph, options);
+    const TensorList inputs{Tensor::from<float>({1, 2, 3, 4, 5, 6}, {2, 3})};
+    const TensorList expected = graph::Interpreter(graph).run(inputs);
+    const TensorList actual = session->run(inputs);
+    session->run({Tensor::full({2, 3}, 9)});
+    session.reset();
+    for (size_t i = 0; i < 2; ++i) {
+      const auto a = actual[i].elements(), e = expected[i].elements();
+      ASSERT_EQ(a.size(), e.size());
+      for (size_t k = 0; k < a.size(); ++k) EXPECT_LE(largest_difference(a[k], e[k]), 1e-6);
+    }
+  }
+}
+
+TEST(Session, GivesResultsOfTheirOwnWhereDataDecideTheShape) {
+  const Graph graph = capture(
+      [](const TensorList& x) {
+        const Tensor reshaped = op::Reshape(x[0], x[1]);
+        return TensorList{reshaped, reshaped, op::Reshape(Tensor::ones({6}), x[1])};
+      },
+      {{"x", DType::f32, {6}}, {"shape", DType::i64, {2}}}, {"y", "z", "ones"});
+  const Session session(graph);
+  const TensorList inputs{Tensor::from<float>({1, 2, 3, 4, 5, 6}, {6}), Tensor::ints({2, 3})};
+  for (int run = 0; run < 2; ++run) {
+    expect_same(session, graph, inputs);
+    TensorList results = session.run(inputs);
+    results[0].fill(0);
+    results[2].fill(0);
+    EXPECT_EQ(results[1].to_vector<float>(), (std::vector<float>{1, 2, 3, 4, 5, 6}));
+    EXPECT_EQ(inputs[0].to_vector<float>(), (std::vector<float>{1, 2, 3, 4, 5, 6}));
   }
 }
 

@@ -46,20 +46,6 @@ bool says_something_new(const OpDef& op, int opset) {
   return op.onnx.domain.empty() && op.onnx.since > 13 && op.onnx.since <= 21;
 }
 
-// Each sample in f32 and i64, or in the first type that it has.
-std::vector<Case> few_cases(const OpDef& op) {
-  std::vector<Case> all = cases_of(op), few;
-  for (size_t i = 0; i < all.size();) {
-    size_t end = i, kept = few.size();
-    for (; end < all.size() && all[end].index == all[i].index; ++end)
-      if (all[end].type == DType::f32 || all[end].type == DType::i64)
-        few.push_back(std::move(all[end]));
-    if (few.size() == kept) few.push_back(std::move(all[i]));
-    i = end;
-  }
-  return few;
-}
-
 // Drawn inputs and containers are the graph's inputs; the rest are constants.
 struct OneCall {
   graph::Graph graph;

@@ -15,6 +15,19 @@ std::string test_name(const OpDef& op) {
   return text;
 }
 
+std::vector<Case> few_cases(const OpDef& op) {
+  std::vector<Case> all = cases_of(op), few;
+  for (size_t i = 0; i < all.size();) {
+    size_t end = i, kept = few.size();
+    for (; end < all.size() && all[end].index == all[i].index; ++end)
+      if (all[end].type == DType::f32 || all[end].type == DType::i64)
+        few.push_back(std::move(all[end]));
+    if (few.size() == kept) few.push_back(std::move(all[i]));
+    i = end;
+  }
+  return few;
+}
+
 Tensor strided_copy(const Tensor& tensor) {
   if (!tensor.defined() || tensor.rank() == 0 || tensor.dtype() == DType::string) return tensor;
   if (tensor.rank() == 1) {

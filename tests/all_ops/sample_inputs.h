@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "ops/sample_inputs.h"
 
@@ -12,6 +13,9 @@ using Case = SampleCase;
 
 // "Gelu", "Gelu_com_microsoft": domains may have operators of one name.
 std::string test_name(const OpDef& op);
+
+// Each sample in f32 and i64, or in the first type that it has.
+std::vector<Case> few_cases(const OpDef& op);
 
 // The same elements behind unusual strides: reversed axes for rank 2 and more, every other element
 // of a longer vector for rank 1.

@@ -97,7 +97,8 @@ TEST(OnnxExport, NamesNodesApart) {
   const graph::ValueId again = add(op::DequantizeLinear, {bytes, scale, zero});
   graph.outputs.push_back(add(op::Abs, {add(op::Relu, {again})}));
   std::vector<std::string> names;
-  for (const auto& node : parsed(graph).graph().node()) names.push_back(node.name());
+  const auto model = parsed(graph);
+  for (const auto& node : model.graph().node()) names.push_back(node.name());
   EXPECT_EQ(names, (std::vector<std::string>{"layer_QuantizeLinear", "layer_DequantizeLinear",
                                              "layer", "layer_Abs"}));
 }

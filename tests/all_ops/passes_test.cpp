@@ -1,0 +1,132 @@
+// Every pass over small graphs of every operator: compiled after it alone, after each step of the
+// pipeline, and after all together, a graph computes what the interpreter computes without any.
+//
+// TENON_WIDE_TESTS=1 in the environment takes every type of every sample instead of few, and leaves
+// each pass out of the pipeline in turn.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <map>
+
+#include "engine/session.h"
+#include "graph/interpreter.h"
+#include "graph/pass.h"
+#include "graph/passes/catalog.h"
+#include "ops/catalog.h"
+#include "runtime/dispatch.h"
+#include "runtime/random.h"
+#include "specimens.h"
+
+namespace tenon::test {
+
+namespace {
+
+bool is_wide() { return std::getenv("TENON_WIDE_TESTS") != nullptr; }
+
+const std::vector<Specimen>& specimens() {
+  static const std::vector<Specimen> made = [] {
+    std::vector<Specimen> all;
+    for (const OpDef* op : op::all()) {
+      std::vector<Specimen> own = specimens_of(is_wide() ? cases_of(*op) : few_cases(*op));
+      std::ranges::move(own, std::back_inserter(all));
+    }
+    std::cerr << all.size() << " specimens\n"; return all;
+  }();
+  return made;
+}
+
+TensorList interpreted(const graph::Graph& graph, const Specimen& specimen) {
+  manual_seed(7);
+  return graph::Interpreter(graph).run(specimen.inputs);
+}
+
+// Planned as it is; measured choices would make the test slow.
+TensorList compiled(const graph::Graph& graph, const Specimen& specimen) {
+  engine::SessionOptions options;
+  options.optimize = false;
+  options.tune = engine::Tune::off;
+  const engine::Session session(graph, options);
+  manual_seed(7);
+  return session.run(specimen.inputs);
+}
+
+// Runs the passes; "" or what went wrong.
+std::string run_and_compare(const Specimen& specimen, const graph::PassOptions& given,
+                            bool always = false) {
+  try {
+    graph::PassOptions options = given;
+    options.verify = true;
+    graph::Graph graph = specimen.graph;
+    int changes = 0;
+    for (const graph::PassResult& result : run_passes(graph, options)) changes += result.changes;
+    if (changes == 0 && !always) return "";
+    return difference(compiled(graph, specimen), specimen);
+  } catch (const Error& error) {
+    return error.what();
+  }
+}
+
+class EachPass : public testing::TestWithParam<const Pass*> {};
+
+TEST_P(EachPass, AloneKeepsResults) {
+  const NoGrad no_grad;
+  int changed = 0;
+  for (const Specimen& specimen : specimens()) {
+    graph::PassOptions options;
+    options.only = {std::string(GetParam()->name)};
+    options.after = [&](const Pass&, const graph::Graph&) { ++changed; };
+    EXPECT_EQ(run_and_compare(specimen, options), "") << specimen.name;
+  }
+  RecordProperty("changed", changed);
+}
+
+TEST_P(EachPass, LeftOutKeepsResults) {
+  if (!is_wide()) GTEST_SKIP() << "it takes minutes; set TENON_WIDE_TESTS=1";
+  const NoGrad no_grad;
+  for (const Specimen& specimen : specimens()) {
+    graph::PassOptions options;
+    options.without = {std::string(GetParam()->name)};
+    EXPECT_EQ(run_and_compare(specimen, options), "") << specimen.name;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Pipeline, EachPass,
+                         testing::ValuesIn(passes::all().begin(), passes::all().end()),
+                         [](const auto& tested) { return std::string(tested.param->name); });
+
+TEST(AllPasses, KeepResultsTogether) {
+  const NoGrad no_grad;
+  for (const Specimen& specimen : specimens())
+    EXPECT_EQ(run_and_compare(specimen, {}, true), "") << specimen.name;
+}
+
+// Names the step that is at fault; a pass that changes no specimen is tested by none.
+TEST(AllPasses, KeepResultsStepByStep) {
+  const NoGrad no_grad;
+  std::map<std::string_view, int> changed;
+  for (const Specimen& specimen : specimens()) {
+    graph::PassOptions options;
+    options.verify = true;
+    std::string wrong;
+    options.after = [&](const Pass& pass, const graph::Graph& graph) {
+      ++changed[pass.name];
+      if (!wrong.empty()) return;
+      const std::string text = difference(interpreted(graph, specimen), specimen);
+      if (!text.empty()) wrong = fmt::format("after {}: {}", pass.name, text);
+    };
+    try {
+      graph::Graph graph = specimen.graph;
+      run_passes(graph, options);
+    } catch (const Error& error) {
+      wrong = error.what();
+    }
+    EXPECT_EQ(wrong, "") << specimen.name;
+  }
+  for (const Pass* pass : passes::all())
+    EXPECT_GT(changed[pass->name], 0) << "no specimen is for the pass " << pass->name
+                                      << "; add a surrounding in tests/all_ops/specimens.cpp";
+}
+
+}  // namespace
+
+}  // namespace tenon::test
