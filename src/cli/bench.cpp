@@ -13,7 +13,7 @@
 #include "cli/catalog.h"
 #include "cli/model_inputs.h"
 #include "cli/model_session.h"
-#include "cli/quantized_model.h"
+#include "cli/precision_choice.h"
 #include "cli/verb.h"
 #include "profile/html.h"
 #include "profile/process_memory.h"
@@ -28,7 +28,8 @@ constexpr std::string_view kExamples =
     "  tenon bench model.onnx --batch 1,8,32 --seconds 5 --json\n"
     "  tenon bench model.onnx --per-op --html bench.html\n"
     "  tenon bench model.onnx --without fuse_conv --tune off\n"
-    "  tenon bench model.onnx --precision int8 --calibrate recipe.yaml\n";
+    "  tenon bench model.onnx --precision int8 --calibrate recipe.yaml\n"
+    "  tenon bench model.onnx --precision auto\n";
 
 constexpr size_t kFewestRuns = 10;
 constexpr double kSeconds = 2;
@@ -45,6 +46,7 @@ struct Options {
   bool per_op = false, keep_halves = false;
   SessionFlags session;
   QuantizeFlags quantize;
+  std::optional<PrecisionChoice> choice = {};  // what --precision auto measured
 };
 
 // What was measured of one batch size.
@@ -120,6 +122,7 @@ Json to_json(const Result& result, const Options& options, const profile::Ceilin
                {"first_ms", result.first_ms},
                {"items_per_s", result.items_per_s()},
                {"rss_peak_mb", result.rss_peak_mb}};
+  if (options.choice) json["choice"] = choice_json(*options.choice);
   if (ceilings) {
     json["steps"] = to_json(result.steps, *ceilings);
     json["ceilings"] = {{"gflops", ceilings->gflops},
@@ -131,6 +134,7 @@ Json to_json(const Result& result, const Options& options, const profile::Ceilin
 
 void print_text(const std::vector<Result>& results, const Options& options,
                 const profile::Ceilings* ceilings) {
+  if (options.choice) std::printf("%s\n", choice_text(*options.choice).c_str());
   Table table({"batch", "median ms", "p90 ms", "p99 ms", "items/s", "spread", "runs", "first ms",
                "peak MB"});
   for (size_t column = 0; column < 9; ++column) table.align(column, terminal::Align::right);
@@ -170,8 +174,9 @@ void write_page(const std::vector<Result>& results, const Options& options,
   write_file(options.html, profile::html_page(options.model + " - benchmark", body));
 }
 
-// The session, and what reading and planning took: quantising is no part of loading.
-engine::Session load(const Options& options, double& load_ms) {
+// The session, and what reading and planning took: quantising is no part of loading. Notes what
+// auto chose.
+engine::Session load(Options& options, double& load_ms) {
   const auto since = [](int64_t begin) {
     return static_cast<double>(trace::now_ns() - begin) * 1e-6;
   };
@@ -184,10 +189,11 @@ engine::Session load(const Options& options, double& load_ms) {
   }
   graph::Graph graph = load_graph(options.model);
   load_ms = since(begin);
-  graph =
-      quantize_model(graph, options.quantize, load_calibration(graph, options.quantize)).quantized;
+  ModelInPrecision model = in_precision(std::move(graph), options.quantize);
+  options.quantize.precision = model.precision;
+  options.choice = std::move(model.choice);
   begin = trace::now_ns();
-  engine::Session session(std::move(graph), how);
+  engine::Session session(std::move(model.graph), how);
   load_ms += since(begin);
   return session;
 }

@@ -51,7 +51,7 @@ Run define(Arguments& arguments, const Globals& globals) {
   arguments.option("checkpoint", options->request.checkpoint, "A checkpoint written by tenon train")
       .required();
   arguments.option("-o,--output", options->request.output, "The ONNX file to write").required();
-  arguments.option("--opset", options->request.opset, "ONNX opset, 13 to 21");
+  arguments.option("--opset", options->request.opset, "ONNX opset, 13 to 22");
   arguments.option("--input-name", options->request.input_name, "Name of the input");
   arguments.option("--output-name", options->request.output_name, "Name of the output");
   arguments.option("--dim", options->axes,

@@ -27,8 +27,9 @@ engine::SessionOptions session_options(const SessionFlags& flags) {
 }
 
 graph::Graph load_graph(const std::string& path, bool keep_halves) {
-  graph::Graph graph =
-      engine::is_engine_file(path) ? engine::read_engine(path).graph : formats::import_onnx(path);
+  // An engine file says itself what is computed in 16 bits.
+  if (engine::is_engine_file(path)) return engine::read_engine(path).graph;
+  graph::Graph graph = formats::import_onnx(path);
   return keep_halves ? graph : graph::widen_halves(graph);
 }
 

@@ -20,8 +20,8 @@ struct SessionFlags {
 void add_session_flags(Arguments& arguments, SessionFlags& flags);
 engine::SessionOptions session_options(const SessionFlags& flags);
 
-// An ONNX file, or an engine file, as a graph. Unless `keep_halves`, 16-bit floats are computed in
-// f32 and rounded at the end.
+// An ONNX file, or an engine file, as a graph. Unless `keep_halves`, 16-bit floats of ONNX files are
+// computed in f32 and rounded at the end.
 graph::Graph load_graph(const std::string& path, bool keep_halves = false);
 engine::Session load_session(const std::string& path, const engine::SessionOptions& options,
                              bool keep_halves = false);

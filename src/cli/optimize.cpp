@@ -14,6 +14,7 @@
 #include "cli/catalog.h"
 #include "cli/model_inputs.h"
 #include "cli/model_session.h"
+#include "cli/precision_choice.h"
 #include "cli/quantization_report.h"
 #include "cli/tensor_difference.h"
 #include "cli/verb.h"
@@ -41,7 +42,9 @@ constexpr std::string_view kExamples =
     "--max-accuracy-drop 0.5%\n"
     "  tenon optimize model.onnx -o model.tenon --precision int8 --calibrate recipe.yaml\n"
     "  tenon optimize bert.onnx -o bert.int8.onnx --precision int8 --dynamic\n"
-    "  tenon optimize gpt.onnx -o gpt.int4.onnx --precision int4 --weights-only\n";
+    "  tenon optimize gpt.onnx -o gpt.int4.onnx --precision int4 --weights-only\n"
+    "  tenon optimize model.onnx -o model.bf16.onnx --precision bf16\n"
+    "  tenon optimize model.onnx -o model.tenon --precision auto --calibrate recipe.yaml\n";
 
 struct Options {
   std::string model, output, graph, dump_after;
@@ -123,6 +126,13 @@ bool is_random(const graph::Graph& graph) {
                              [](const graph::Node& node) { return node.op->random; });
 }
 
+// The first that has bf16 in all operators that have 16-bit floats, for graphs that need it.
+int usual_opset(const graph::Graph& graph) {
+  const bool any = std::ranges::any_of(
+      graph.values(), [](const graph::Value& value) { return value.type.dtype == DType::bf16; });
+  return any ? 22 : 21;
+}
+
 // An engine file holds what plans for inputs `like` these measured and packed.
 graph::Graph write_engine(const graph::Graph& graph, const TensorList& like,
                           const Options& options) {
@@ -142,7 +152,7 @@ graph::Graph write_model(const graph::Graph& graph, const TensorList& like,
   if (is_for_engine(options)) return write_engine(graph, like, options);
   if (!options.output.empty()) {
     formats::ExportOptions how;
-    how.opset = options.opset.value_or(formats::kMaxExportOpset);
+    how.opset = options.opset.value_or(usual_opset(graph));
     formats::export_onnx(graph, options.output, how);
   }
   return graph;
@@ -214,8 +224,8 @@ int optimize_model(const Options& options, const Globals& globals) {
 void check_pass_options(const Options& options) {
   const auto refuse = [&](bool given, const char* option) {
     TENON_CHECK(!given, usage,
-                "{}: is about the passes, and with --precision {} only those run that quantising "
-                "needs; optimise the result in a second step, or leave it out",
+                "{}: is about the passes, and with --precision {} only those run that it needs; "
+                "optimise the result in a second step, or leave it out",
                 option, options.quantize.precision);
   };
   refuse(!options.without.empty(), "--without");
@@ -271,13 +281,55 @@ int quantize_file(const Options& options, const Globals& globals) {
   return good ? 0 : 1;
 }
 
+int choose_file(const Options& given, const Globals& globals) {
+  check_pass_options(given);
+  const InterruptHandler handler;
+  const graph::Graph before =
+      graph::widen_halves(formats::import_onnx(given.model, {.sizes = parse_sizes(given.sizes)}));
+  const Calibration calibration = load_calibration(before, given.quantize);
+  const PrecisionChoice choice = choose_precision(before, given.quantize, calibration);
+  Options options = given;
+  options.quantize.precision = choice.precision();
+  const TensorList like =
+      calibration.samples.size > 0 ? calibration.samples.get(0) : random_inputs(before, {}, 1);
+  graph::Graph model = before;
+  if (choice.best().model)
+    model = choice.best().model->quantized;
+  else if (!is_for_engine(options))
+    graph::run_passes(model, {.portable = true});
+  const graph::Graph written = write_model(model, like, options);
+  std::optional<Difference> difference;
+  if (options.verify) model.verify();
+  if (options.verify && !options.output.empty() && !is_random(before))
+    difference = worst_difference(written, load_graph(options.output, true), like);
+  const bool good = !difference || difference->within;
+  const Facts was = facts_of(before), is = facts_of(model);
+  if (globals.json) {
+    Json json = {{"model", options.model},
+                 {"output", options.output},
+                 {"before", to_json(was)},
+                 {"after", to_json(is)},
+                 {"choice", choice_json(choice)}};
+    if (difference) json["verified"] = to_json(*difference);
+    print_json(json);
+    return good ? 0 : 1;
+  }
+  std::printf("%s\n", choice_text(choice).c_str());
+  print_written(was, is, options);
+  if (difference)
+    std::printf("verified on a sample: the file %s\n",
+                good ? "holds what was made" : "does NOT hold what was made");
+  return good ? 0 : 1;
+}
+
 Run define(Arguments& arguments, const Globals& globals) {
   auto options = std::make_shared<Options>();
   arguments.option("model", options->model, "An ONNX file").required();
   arguments.option("-o,--output", options->output,
                    "The file to write: ONNX, or MODEL.tenon for Tenon's engine, with what was "
                    "measured and packed for this machine; without it, only the report is made");
-  arguments.option("--opset", options->opset, "ONNX opset of the output, 13 to 21 (21)");
+  arguments.option("--opset", options->opset,
+                   "ONNX opset of the output, 13 to 22 (21; 22 of a model in bf16)");
   arguments.option("--without", options->without, "PASS,...: leave these passes out").with_commas();
   arguments.option("--only", options->only, "PASS,...: run no others").with_commas();
   arguments.flag(
@@ -295,15 +347,19 @@ Run define(Arguments& arguments, const Globals& globals) {
   add_measure_flags(arguments, options->quantize);
   return [options, &globals] {
     check_quantize_flags(options->quantize);
-    return options->quantize.form() == QuantizeForm::none ? optimize_model(*options, globals)
-                                                          : quantize_file(*options, globals);
+    switch (options->quantize.form()) {
+      case QuantizeForm::none: return optimize_model(*options, globals);
+      case QuantizeForm::automatic: return choose_file(*options, globals);
+      default: return quantize_file(*options, globals);
+    }
   };
 }
 
 }  // namespace
 
 constinit const Verb optimize{"optimize", Stage::ship,
-                              "Run the graph passes over a model, or quantise it, and write it.",
+                              "Run the graph passes over a model, or change its precision, and "
+                              "write it.",
                               kExamples, define};
 
 }  // namespace tenon::cli

@@ -30,6 +30,8 @@ struct Quality {
   std::optional<Accuracy> accuracy;
 
   double speedup() const { return ms_after > 0 ? ms_before / ms_after : 0; }
+  // Less than this is what timing a few runs makes of nothing.
+  bool is_faster() const { return speedup() >= 1.02; }
 };
 
 Quality measure_quality(const QuantizedModel& model, const Calibration& calibration);

@@ -13,9 +13,6 @@ namespace tenon::cli {
 
 namespace {
 
-// Less than this is what timing a few runs makes of nothing.
-constexpr double kFaster = 1.02;
-
 // What a bar begins at: rounding to 8 bits that no application notices.
 constexpr double kCleanDecibels = 60;
 
@@ -29,9 +26,10 @@ size_t layer_count(const QuantizedModel& model) {
   return model.layers.size() + model.in_floats.size();
 }
 
-std::string floats_table(const QuantizedModel& model) {
+std::string floats_table(const QuantizedModel& model, const QuantizeFlags& flags) {
   if (model.in_floats.empty()) return "";
-  Table table({"left in floats", "operator", "why"});
+  Table table({flags.form() == QuantizeForm::halves ? "left in fp32" : "left in floats", "operator",
+               "why"});
   for (const FloatLayer& layer : model.in_floats) table.row({layer.layer, layer.op, layer.why});
   return table.str() + "\n";
 }
@@ -91,11 +89,22 @@ Json errors_json(const QuantizedModel& model) {
   return list;
 }
 
-bool has_vnni() {
+bool has_any(std::initializer_list<std::string_view> wanted) {
   const std::vector<std::string> extensions = read_cpu_facts().extensions;
-  return std::ranges::any_of(extensions, [](const std::string& extension) {
-    return extension == "avx512_vnni" || extension == "avx_vnni";
+  return std::ranges::any_of(extensions, [&](const std::string& extension) {
+    return std::ranges::find(wanted, extension) != wanted.end();
   });
+}
+
+// What the processor lacks for the precision, as a clause; empty where it has it.
+std::string lack(const QuantizeFlags& flags) {
+  if (flags.form() == QuantizeForm::weights) return "";
+  if (flags.form() == QuantizeForm::halves) {
+    const bool has = flags.precision == "bf16" ? has_any({"avx512_bf16", "amx_bf16"})
+                                               : has_any({"avx512_fp16", "amx_fp16"});
+    return has ? "" : fmt::format(", which has no instructions for {}", flags.precision);
+  }
+  return has_any({"avx512_vnni", "avx_vnni"}) ? "" : ", which has no VNNI to multiply bytes by";
 }
 
 }  // namespace
@@ -106,7 +115,7 @@ std::string quantization_text(const QuantizedModel& model, const Quality& qualit
       fmt::format("{} of {} in {}, {}", model.layers.size(),
                   text::plural(layer_count(model), "layer"), flags.precision, describe_form(flags));
   if (flags.form() == QuantizeForm::samples) text += " of " + calibration.source;
-  return text + "\n\n" + floats_table(model) + errors_table(model) +
+  return text + "\n\n" + floats_table(model, flags) + errors_table(model) +
          gains_table(quality, flags, calibration) + "\n" + outputs_text(quality, calibration);
 }
 
@@ -160,15 +169,11 @@ std::string sensitivity_page(const QuantizedModel& model, const QuantizeFlags& f
 }
 
 std::string slowness(const Quality& quality, const QuantizeFlags& flags) {
-  if (quality.speedup() >= kFaster) return "";
+  if (quality.is_faster()) return "";
   return fmt::format(
       "{} runs at {:.2f}x of fp32's speed on this machine{}; use the model in fp32 here, unless "
-      "its "
-      "size counts",
-      flags.precision, quality.speedup(),
-      flags.form() == QuantizeForm::weights || has_vnni()
-          ? ""
-          : ", which has no VNNI to multiply bytes by");
+      "its size counts",
+      flags.precision, quality.speedup(), lack(flags));
 }
 
 }  // namespace tenon::cli

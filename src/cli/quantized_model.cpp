@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "cli/share.h"
 #include "graph/pass.h"
+#include "graph/precision/half_role.h"
 #include "graph/quantize/layers.h"
 #include "graph/quantize/products.h"
 #include "ops/math/catalog.h"
@@ -41,9 +42,16 @@ bool is_quantized(const Graph& graph) {
 
 // What has to be done before weights are looked at; passes that fuse come later, around what was
 // made.
-Graph cleaned(Graph graph) {
-  graph::run_passes(graph, {.only = {"drop_identity", "fold_constants", "simplify", "merge_common",
-                                     "join_reshapes", "pad_into_conv", "fuse_conv_batch_norm"}});
+Graph cleaned(Graph graph, QuantizeForm form) {
+  std::vector<std::string> passes{"drop_identity",       "fold_constants", "simplify",
+                                  "merge_common",        "join_reshapes",  "pad_into_conv",
+                                  "fuse_conv_batch_norm"};
+  // Casts must not come between the operators that a normalisation or an activation is written in.
+  if (form == QuantizeForm::halves)
+    for (const char* pass : {"drop_no_ops", "fuse_layer_norm", "fuse_rms_norm", "fuse_group_norm",
+                             "fuse_gelu", "fuse_swish", "fuse_softmax"})
+      passes.emplace_back(pass);
+  graph::run_passes(graph, {.only = std::move(passes)});
   return graph;
 }
 
@@ -63,7 +71,15 @@ void check_layers(const Graph& graph, const std::vector<std::string>& wanted) {
 }
 
 // Why a layer that is no candidate stays in floats.
-std::string obstacle_of(const Graph& graph, const Node& node, QuantizeForm form) {
+std::string obstacle_of(const Graph& graph, const Node& node, const QuantizeFlags& flags) {
+  const QuantizeForm form = flags.form();
+  if (holds(flags.without_operators, node.op->name)) return "--without-operator";
+  if (!flags.operators.empty() && !holds(flags.operators, node.op->name)) return "--operators";
+  if (form == QuantizeForm::halves) {
+    if (node.op == &op::LSTM) return "the state of its cells goes in or out";
+    if (graph::half_role(graph, node) == graph::HalfRole::island) return "has no form of 16 bits";
+    return fmt::format("computes in {}", name(graph.value(node.inputs[0]).type.dtype));
+  }
   const bool conv = node.op == &op::Conv, gemm = node.op == &op::Gemm;
   if (!conv && !gemm && node.op != &op::MatMul) return "has no form of integers";
   if (conv && form != QuantizeForm::samples)
@@ -97,7 +113,7 @@ void explain_floats(QuantizedModel& model, const QuantizeFlags& flags,
                                 ? fmt::format("--max-accuracy-drop {}", flags.max_drop)
                             : is_named(model.original, node, flags.without_layers)
                                 ? "--without-layer"
-                                : obstacle_of(model.original, node, flags.form());
+                                : obstacle_of(model.original, node, flags);
     model.in_floats.push_back({layer, std::string(node.op->name), why});
   }
 }
@@ -110,8 +126,8 @@ void check_any(const QuantizedModel& model, const QuantizeFlags& flags) {
                                : fmt::format("{} ({}): {}", model.in_floats[0].layer,
                                              model.in_floats[0].op, model.in_floats[0].why);
   fail(ErrorKind::unsupported,
-       "--precision {}: no layer of the model can be quantised; {}; leave the option out",
-       flags.precision, what);
+       "--precision {}: no layer of the model can be {}; {}; leave the option out", flags.precision,
+       flags.form() == QuantizeForm::halves ? "computed in " + flags.precision : "quantised", what);
 }
 
 std::vector<std::string> product_layers(const Graph& graph,
@@ -172,15 +188,21 @@ QuantizedModel quantize_model(const Graph& graph, const QuantizeFlags& flags,
   TENON_CHECK(!is_quantized(graph), usage,
               "--precision {}: the model is quantised already; give the one in floats",
               flags.precision);
-  Graph clean = cleaned(graph);
-  check_layers(clean, flags.without_layers);
   const QuantizeForm form = flags.form();
+  Graph clean = cleaned(graph, form);
+  check_layers(clean, flags.without_layers);
   if (form == QuantizeForm::samples) return by_samples(std::move(clean), flags, calibration);
   QuantizedModel model;
-  model.layers = product_layers(clean, flags.without_layers);
-  model.quantized = form == QuantizeForm::dynamic
-                        ? graph::quantize_dynamic(clean, dynamic_options(flags))
-                        : graph::quantize_weights_only(clean, weight_options(flags));
+  if (form == QuantizeForm::halves) {
+    graph::InHalves made = graph::to_halves(clean, halves_options(flags));
+    model.layers = std::move(made.layers);
+    model.quantized = std::move(made.graph);
+  } else {
+    model.layers = product_layers(clean, flags.without_layers);
+    model.quantized = form == QuantizeForm::dynamic
+                          ? graph::quantize_dynamic(clean, dynamic_options(flags))
+                          : graph::quantize_weights_only(clean, weight_options(flags));
+  }
   model.original = std::move(clean);
   explain_floats(model, flags, {});
   check_any(model, flags);

@@ -25,7 +25,7 @@ struct QuantizedModel {
   std::optional<double> before = {}, after = {};  // accuracies, with --max-accuracy-drop
 };
 
-// Flags of a form other than none. Fails (unsupported) where there is nothing to quantise, (usage)
+// Flags of a form other than none and automatic. Fails (unsupported) where there is nothing to quantise, (usage)
 // on unknown layers.
 QuantizedModel quantize_model(const graph::Graph& graph, const QuantizeFlags& flags,
                               const Calibration& calibration);

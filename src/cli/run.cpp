@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "base/cancellation.h"
 #include "base/file.h"
 #include "base/table.h"
 #include "base/trace.h"
@@ -11,6 +12,7 @@
 #include "cli/model_inputs.h"
 #include "cli/model_outputs.h"
 #include "cli/model_session.h"
+#include "cli/precision_choice.h"
 #include "cli/verb.h"
 #include "graph/interpreter.h"
 #include "runtime/dispatch.h"
@@ -22,7 +24,8 @@ namespace {
 constexpr std::string_view kExamples =
     "  tenon run model.onnx --input images=x.npy --output-dir out/\n"
     "  tenon run model.onnx --random 1 --dim batch=8 --json\n"
-    "  tenon run model.onnx --random 1 --interpret --explain\n";
+    "  tenon run model.onnx --random 1 --interpret --explain\n"
+    "  tenon run model.onnx --input images=x.npy --precision bf16\n";
 
 // Timing kernels takes longer than fewer runs gain.
 constexpr int kRunsWorthTuning = 5;
@@ -34,10 +37,15 @@ struct Options {
   int runs = 1;
   bool keep_halves = false, interpret = false;
   SessionFlags session;
+  QuantizeFlags quantize;
 };
 
 int run_model(const Options& options, const Globals& globals) {
-  const graph::Graph graph = load_graph(options.model, options.keep_halves);
+  check_quantize_flags(options.quantize);
+  const InterruptHandler handler;
+  const ModelInPrecision model =
+      in_precision(load_graph(options.model, options.keep_halves), options.quantize);
+  const graph::Graph& graph = model.graph;
   TENON_CHECK(!options.random || options.inputs.empty(), usage,
               "--random and --input exclude each other; give one");
   const TensorList inputs = options.random
@@ -84,11 +92,15 @@ int run_model(const Options& options, const Globals& globals) {
     table.row({name, output_type(outputs[i]), outputs[i].shape().str(), file.empty() ? "-" : file});
   }
   if (globals.json) {
-    print_json({{"model", options.model},
-                {"milliseconds", milliseconds},
-                {"runs", options.runs},
-                {"outputs", list}});
+    Json json = {{"model", options.model},
+                 {"precision", model.precision},
+                 {"milliseconds", milliseconds},
+                 {"runs", options.runs},
+                 {"outputs", list}};
+    if (model.choice) json["choice"] = choice_json(*model.choice);
+    print_json(json);
   } else {
+    if (model.choice) std::printf("%s\n", choice_text(*model.choice).c_str());
     std::printf("%s%.3f ms%s\n", table.str().c_str(), milliseconds,
                 options.runs > 1 ? " (median)" : "");
     if (options.output_dir.empty())
@@ -116,6 +128,7 @@ Run define(Arguments& arguments, const Globals& globals) {
       .above_zero();
   arguments.flag("--interpret", options->interpret,
                  "Run node by node, without optimising or planning anything");
+  add_quantize_flags(arguments, options->quantize);
   add_session_flags(arguments, options->session);
   arguments.flag("--keep-halves", options->keep_halves,
                  "Round to f16 after every operator as the file says, not only at the end");

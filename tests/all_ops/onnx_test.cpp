@@ -21,7 +21,7 @@ namespace tenon::test {
 namespace {
 
 const std::string kRefusals = "tests/all_ops/onnx_refusals.txt";
-constexpr int kOpsets[] = {13, 15, 17, 19, 21};
+constexpr int kOpsets[] = {13, 15, 17, 19, 21, 22};
 
 const std::map<std::string, std::string>& listed_refusals() {
   static const std::map<std::string, std::string> list = read_reasons(kRefusals);
@@ -42,8 +42,8 @@ bool is_in_opset(const OpDef& op, int opset) {
 
 // Where the forms before and after are one, the ends and the default opset speak for all.
 bool says_something_new(const OpDef& op, int opset) {
-  if (opset == 13 || opset == 17 || opset == 21) return true;
-  return op.onnx.domain.empty() && op.onnx.since > 13 && op.onnx.since <= 21;
+  if (opset == 13 || opset == 17 || opset == 22) return true;
+  return op.onnx.domain.empty() && op.onnx.since > 13 && op.onnx.since <= 22;
 }
 
 // Drawn inputs and containers are the graph's inputs; the rest are constants.

@@ -14,7 +14,7 @@
 namespace tenon::formats {
 
 inline constexpr int kMinExportOpset = 13;
-inline constexpr int kMaxExportOpset = 21;
+inline constexpr int kMaxExportOpset = 22;
 
 struct ExportOptions {
   int opset = 17;  // kMinExportOpset to kMaxExportOpset

@@ -171,7 +171,7 @@ TEST(OnnxExport, RefusesAndLeavesNoFile) {
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), ErrorKind::usage);
-    EXPECT_NE(error.message().find("use 13 to 21"), std::string::npos) << error.what();
+    EXPECT_NE(error.message().find("use 13 to 22"), std::string::npos) << error.what();
   }
   EXPECT_FALSE(exists(folder / "m.onnx"));
 }
