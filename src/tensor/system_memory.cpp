@@ -7,6 +7,7 @@
 
 #if defined(__linux__)
 #include <sys/mman.h>
+#include <unistd.h>
 #endif
 
 namespace tenon {
@@ -56,6 +57,18 @@ class SystemMemory final : public MemorySource {
 };
 
 }  // namespace
+
+void drop_pages(const void* begin, size_t bytes) noexcept {
+#if defined(__linux__)
+  static const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
+  const auto at = reinterpret_cast<uintptr_t>(begin);
+  const uintptr_t first = (at + page - 1) / page * page, end = (at + bytes) / page * page;
+  if (first < end) madvise(reinterpret_cast<void*>(first), end - first, MADV_DONTNEED);
+#else
+  (void)begin;
+  (void)bytes;
+#endif
+}
 
 MemorySource& system_memory() {
   static SystemMemory& source = *new SystemMemory;  // never destroyed, as the devices that use it

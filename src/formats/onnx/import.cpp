@@ -24,12 +24,14 @@
 #include "formats/onnx/node_order.h"
 #include "formats/onnx/operators.h"
 #include "formats/onnx/scope.h"
+#include "formats/onnx/slim_model.h"
 #include "formats/onnx/subgraphs.h"
 #include "formats/onnx/tensors.h"
 #include "formats/onnx/types.h"
 #include "graph/capture.h"
 #include "ops/onnx_node.h"
 #include "runtime/dispatch.h"
+#include "tensor/system_memory.h"
 
 namespace tenon::formats {
 
@@ -38,11 +40,23 @@ namespace {
 constexpr int kMaxFunctionDepth = 32;
 constexpr int64_t kMaxNodes = 4'000'000;  // functions written out
 
+// What slim_model() left where it lies.
+struct RawData {
+  std::vector<std::span<const std::byte>> of_initializers = {};
+  bool mapped = false;  // in a file, so that pages need not stay once they are read
+
+  std::span<const std::byte> at(int initializer) const {
+    const auto index = static_cast<size_t>(initializer);
+    return index < of_initializers.size() ? of_initializers[index] : std::span<const std::byte>();
+  }
+};
+
 class Importer {
  public:
-  Importer(::onnx::ModelProto& model, std::string label, const ImportOptions& options,
-           const std::string& folder)
+  Importer(::onnx::ModelProto& model, const RawData& raw, std::string label,
+           const ImportOptions& options, const std::string& folder)
       : model_(model),
+        raw_(raw),
         label_(std::move(label)),
         options_(options),
         external_(options.own ? ExternalData({options.place_owner, options.place})
@@ -150,8 +164,10 @@ class Importer {
       const ::onnx::TensorProto& initializer = proto.initializer(i);
       const std::string where =
           fmt::format("initialiser {} of {}", text::quoted(initializer.name()), scope.where());
+      const std::span<const std::byte> raw = inner ? std::span<const std::byte>() : raw_.at(i);
       add_initializer(scope, initializer.name(),
-                      read_tensor(initializer, external_, where, options_.trainable), fixed);
+                      read_tensor(initializer, external_, where, options_.trainable, raw), fixed);
+      if (raw_.mapped) drop_pages(raw.data(), raw.size());
       if (!inner && initializer.has_raw_data())
         delete model_.mutable_graph()->mutable_initializer(i)->release_raw_data();
     }
@@ -468,6 +484,7 @@ class Importer {
   }
 
   ::onnx::ModelProto& model_;
+  const RawData& raw_;
   const std::string label_;
   const ImportOptions& options_;
   ExternalData external_;
@@ -478,11 +495,20 @@ class Importer {
 
 }  // namespace
 
-graph::Graph import_onnx(std::span<const std::byte> bytes, const std::string& name,
-                         const ImportOptions& options, const std::string& folder) {
-  const auto model = parse_model(bytes, name);
+namespace {
+
+graph::Graph import_bytes(std::span<const std::byte> bytes, const std::string& name,
+                          const ImportOptions& options, const std::string& folder, bool mapped) {
+  RawData raw;
+  std::shared_ptr<::onnx::ModelProto> model;
+  if (auto slim = slim_model(bytes)) {
+    raw = {std::move(slim->raw), mapped};
+    model = parse_model(std::as_bytes(std::span(slim->bytes)), name);
+  } else {
+    model = parse_model(bytes, name);
+  }
   try {
-    return Importer(*model, name, options, folder).run();
+    return Importer(*model, raw, name, options, folder).run();
   } catch (const Error& error) {
     throw as_kind(error, error.kind() == ErrorKind::usage ? ErrorKind::data : error.kind());
   } catch (const std::bad_alloc&) {
@@ -493,14 +519,21 @@ graph::Graph import_onnx(std::span<const std::byte> bytes, const std::string& na
   }
 }
 
+}  // namespace
+
+graph::Graph import_onnx(std::span<const std::byte> bytes, const std::string& name,
+                         const ImportOptions& options, const std::string& folder) {
+  return import_bytes(bytes, name, options, folder, false);
+}
+
 graph::Graph import_onnx(const std::string& path, const ImportOptions& options) {
   const std::filesystem::path file(path);
   const std::string folder = file.parent_path().empty() ? "." : file.parent_path().string();
   return with_context([&] { return "while importing " + path; },
                       [&] {
                         const MappedFile mapped(path, MappedFile::Access::sequential);
-                        return import_onnx(mapped.bytes(), file.filename().string(), options,
-                                           folder);
+                        return import_bytes(mapped.bytes(), file.filename().string(), options,
+                                            folder, true);
                       });
 }
 

@@ -269,7 +269,7 @@ DType dtype_of_file(int data_type, std::string_view where) {
 }
 
 Tensor read_tensor(const ::onnx::TensorProto& proto, ExternalData& external, std::string_view where,
-                   bool copy) {
+                   bool copy, std::span<const std::byte> raw) {
   const DType type = dtype_of_file(proto.data_type(), where);
   TENON_CHECK(!proto.has_segment(), unsupported, "{}: it is stored in segments; save it whole",
               where);
@@ -279,11 +279,12 @@ Tensor read_tensor(const ::onnx::TensorProto& proto, ExternalData& external, std
   if (!proto.has_raw_data()) return read_typed(proto, type, shape, where);
   TENON_CHECK(type != DType::string, data, "{}: strings cannot be raw data; the file is damaged",
               where);
+  if (raw.empty()) raw = std::as_bytes(std::span(proto.raw_data()));
   const uint64_t wanted = bytes_in_file(shape, type);
-  TENON_CHECK(proto.raw_data().size() == wanted, data,
+  TENON_CHECK(raw.size() == wanted, data,
               "{}: raw_data holds {} bytes, but {}{} takes {}; the file is damaged or truncated",
-              where, proto.raw_data().size(), name(type), shape.str(), wanted);
-  return copy_of(proto.raw_data().data(), shape, type);
+              where, raw.size(), name(type), shape.str(), wanted);
+  return copy_of(raw.data(), shape, type);
 }
 
 Tensor read_sparse_tensor(const ::onnx::SparseTensorProto& proto, ExternalData& external,

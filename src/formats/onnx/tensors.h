@@ -51,9 +51,10 @@ DType dtype_of_file(int data_type, std::string_view where);
 
 // The contents. Fails (data) when dims and data do not agree; nothing is allocated before that is
 // known. Elements of 4 and 2 bits, packed in files, get a byte each. External data is shown where
-// it lies in the mapped file, read-only, unless `copy` or packed.
+// it lies in the mapped file, read-only, unless `copy` or packed. Where `raw` is not empty it is
+// the raw data, instead of the message's.
 Tensor read_tensor(const ::onnx::TensorProto& proto, ExternalData& external, std::string_view where,
-                   bool copy = false);
+                   bool copy = false, std::span<const std::byte> raw = {});
 // The dense form; fails (unsupported) past 1 GiB.
 Tensor read_sparse_tensor(const ::onnx::SparseTensorProto& proto, ExternalData& external,
                           std::string_view where);
