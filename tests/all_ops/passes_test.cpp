@@ -1,11 +1,14 @@
 // Every pass over small graphs of every operator: compiled after it alone, after each step of the
 // pipeline, and after all together, a graph computes what the interpreter computes without any.
 //
-// TENON_WIDE_TESTS=1 in the environment takes every type of every sample instead of few, and leaves
-// each pass out of the pipeline in turn.
+// TENON_WIDE_TESTS=1 in the environment takes every type of every sample, and leaves each pass out
+// of the pipeline in turn: half an hour.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstdint>
 #include <cstdlib>
+#include <iterator>
 #include <map>
 
 #include "engine/session.h"
@@ -21,16 +24,20 @@ namespace tenon::test {
 
 namespace {
 
+constexpr size_t kSurrounded = 2;  // samples of each operator
+
 bool is_wide() { return std::getenv("TENON_WIDE_TESTS") != nullptr; }
 
 const std::vector<Specimen>& specimens() {
   static const std::vector<Specimen> made = [] {
     std::vector<Specimen> all;
     for (const OpDef* op : op::all()) {
-      std::vector<Specimen> own = specimens_of(is_wide() ? cases_of(*op) : few_cases(*op));
+      std::vector<Specimen> own = is_wide() ? specimens_of(cases_of(*op), SIZE_MAX)
+                                            : specimens_of(few_cases(*op), kSurrounded);
       std::ranges::move(own, std::back_inserter(all));
     }
-    std::cerr << all.size() << " specimens\n"; return all;
+    std::cerr << all.size() << " specimens\n";
+    return all;
   }();
   return made;
 }

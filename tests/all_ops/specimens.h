@@ -15,14 +15,14 @@ struct Specimen {
   graph::Graph graph;
   TensorList inputs;
   TensorList expected;  // what the interpreter computes
-  // Results of integer arithmetic may be off by one step of the output's scale; 0: of none.
-  double step = 0;
+  // Neighbours round too, and integer arithmetic may be off by one step of its scale.
+  Tolerance tolerance{0, 0};  // of floats; zeros: that of each output's type
 };
 
 // Of one operator: each of `cases`, with all that is drawn as inputs and with all but the first as
-// constants; the same expanded once, twice and thrice; and, for calls in f32, in each surrounding
-// that fits. Fails where a call itself cannot be recorded.
-std::vector<Specimen> specimens_of(const std::vector<Case>& cases);
+// constants; the same with operators written out, once to thrice; and the samples in f32 below
+// `surrounded` between neighbours, where these fit. Fails where a call itself cannot be recorded.
+std::vector<Specimen> specimens_of(const std::vector<Case>& cases, size_t surrounded);
 
 // "" when `actual` is what the specimen expects.
 std::string difference(const TensorList& actual, const Specimen& specimen);
