@@ -91,7 +91,9 @@ void expect_few_casts(const Graph& g) {
     const DType to = output_type(g, node);
     EXPECT_NE(from.type.dtype, to) << from.name;
     EXPECT_FALSE(from.is_constant()) << from.name << " could be stored as " << name(to);
-    if (from.producer >= 0) EXPECT_NE(g.node(from.producer).op, &op::Cast) << from.name;
+    if (from.producer >= 0) {
+      EXPECT_NE(g.node(from.producer).op, &op::Cast) << from.name;
+    }
     const std::pair key{node.inputs[0], to};
     EXPECT_EQ(std::ranges::count(seen, key), 0) << from.name;
     seen.push_back(key);
@@ -106,7 +108,9 @@ TEST(Halves, ConvolutionsAndWhatFollowsThem) {
   EXPECT_EQ(made.layers.size(), 3U);
   for (const OpDef* op : {&op::Conv, &op::Gemm, &op::Relu, &op::Add, &op::GlobalAveragePool})
     for (const Node& node : made.graph.nodes())
-      if (node.op == op) EXPECT_EQ(output_type(made.graph, node), DType::bf16) << op->name;
+      if (node.op == op) {
+        EXPECT_EQ(output_type(made.graph, node), DType::bf16) << op->name;
+      }
   // The image goes in, and the scores come out once for both of their readers.
   EXPECT_EQ(count_of(made.graph, op::Cast), 2);
   for (const char* port : {"image", "scores", "shares"})
@@ -234,7 +238,9 @@ TEST(Halves, WhatIsNamedStaysInF32) {
 
   const InHalves typed = to_halves(before, {.without_operators = {"Conv"}});
   for (const Node& node : typed.graph.nodes())
-    if (node.op == &op::Conv) EXPECT_EQ(output_type(typed.graph, node), DType::f32);
+    if (node.op == &op::Conv) {
+      EXPECT_EQ(output_type(typed.graph, node), DType::f32);
+    }
   EXPECT_EQ(output_type(typed.graph, only(typed.graph, op::Gemm)), DType::bf16);
 
   EXPECT_EQ(to_halves(before, {.operators = {"Gemm"}}).layers.size(), 1U);
