@@ -42,6 +42,8 @@ void time_both(const engine::Session& before, const engine::Session& after,
     a.push_back(run_ms(before, inputs));
     b.push_back(run_ms(after, inputs));
   }
+  quality.fastest_before = *std::ranges::min_element(a);
+  quality.fastest_after = *std::ranges::min_element(b);
   quality.ms_before = profile::summarize(std::move(a)).median;
   quality.ms_after = profile::summarize(std::move(b)).median;
 }
