@@ -34,6 +34,7 @@ class DirectConv::Places {
   void move_to(int64_t from, int64_t to) {
     first = from;
     count = to - from;
+    inside_ = joined_;
     int64_t column = from % s_.out_width, row = from / s_.out_width % s_.out_height;
     int64_t image = from / s_.out_width / s_.out_height;
     for (int64_t i = 0; i < count; ++i) {
@@ -44,6 +45,7 @@ class DirectConv::Places {
                           top + (s_.kernel_height - 1) * s_.dilation_y < s_.height &&
                           left + (s_.kernel_width - 1) * s_.dilation_x < s_.width;
       const auto place = static_cast<size_t>(i);
+      inside_ = inside_ && inside;
       pixels_[place] = {top, left, at, inside};
       begins_[place] = inside ? x_ + at : nullptr;
       if (++column < s_.out_width) continue;
@@ -57,8 +59,11 @@ class DirectConv::Places {
   // The runs of `tile.pixels` pixels of the block from `at` on.
   void set_runs(DirectTile& tile, int64_t at) {
     const auto place = static_cast<size_t>(at);
-    bool inside = joined_;
-    for (size_t i = 0; i < tile.pixels; ++i) inside = inside && pixels_[place + i].inside;
+    bool inside = inside_;
+    if (joined_ && !inside) {
+      inside = true;
+      for (size_t i = 0; i < tile.pixels; ++i) inside = inside && pixels_[place + i].inside;
+    }
     if (inside) {
       tile.runs = begins_.data() + place;
       tile.list_step = 0;
@@ -100,6 +105,7 @@ class DirectConv::Places {
   const DirectConvShape& s_;
   const float *x_, *zeros_;
   bool joined_;
+  bool inside_ = false;  // all windows of the block, and joined
   int64_t row_step_;
   std::array<Pixel, kMaxBlock> pixels_;
   std::array<const float*, kMaxBlock> begins_;

@@ -54,6 +54,28 @@ HWY_INLINE void run_begins(const DirectTile& t, size_t run, const float* (&x)[kP
     x[i] = t.runs[run * t.list_step + i] + static_cast<ptrdiff_t>(run) * t.run_step;
 }
 
+// Whole vectors, nothing to be added: what most tiles are.
+template <size_t kPixels, size_t kVectors>
+HWY_INLINE void store_whole(const DirectTile& t, V (&sums)[kPixels][kVectors]) {
+  const Wide d;
+  const size_t lanes = hn::Lanes(d);
+  if (t.clamp.at_least) {
+    const V low = hn::Set(d, t.clamp.low);
+    for (size_t i = 0; i < kPixels; ++i)
+      for (size_t j = 0; j < kVectors; ++j)
+        sums[i][j] = hn::IfThenElse(hn::Lt(sums[i][j], low), low, sums[i][j]);
+  }
+  if (t.clamp.at_most) {
+    const V high = hn::Set(d, t.clamp.high);
+    for (size_t i = 0; i < kPixels; ++i)
+      for (size_t j = 0; j < kVectors; ++j)
+        sums[i][j] = hn::IfThenElse(hn::Gt(sums[i][j], high), high, sums[i][j]);
+  }
+  float* y = t.y;
+  for (size_t i = 0; i < kPixels; ++i, y += t.pixel_step)
+    for (size_t j = 0; j < kVectors; ++j) hn::StoreU(sums[i][j], d, y + j * lanes);
+}
+
 template <size_t kPixels, size_t kVectors>
 HWY_NOINLINE void many_maps_of(const DirectTile& t) {
   const Wide d;
@@ -75,6 +97,10 @@ HWY_NOINLINE void many_maps_of(const DirectTile& t) {
         for (size_t j = 0; j < kVectors; ++j) sums[i][j] = hn::MulAdd(pixel, w[j], sums[i][j]);
       }
     }
+  }
+  if (!t.residual && !t.clamp.leaky && t.maps == kVectors * lanes) {
+    store_whole(t, sums);
+    return;
   }
   HWY_ALIGN float all[kPixels * kVectors * hn::MaxLanes(Wide())];
   for (size_t i = 0; i < kPixels; ++i)
