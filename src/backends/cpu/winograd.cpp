@@ -161,7 +161,7 @@ void Winograd::transform(const Operands& operands, const float* zeros, int64_t t
                static_cast<size_t>(element_step_));
 }
 
-void Winograd::multiply(const Operands& operands, const Finish& finish, const Block& block,
+void Winograd::multiply(const Operands& operands, const ConvFinish& finish, const Block& block,
                         const Rows& rows, int64_t panel, int64_t group, int64_t groups,
                         float* sums) const {
   const auto width = static_cast<int64_t>(loops_.panel);
@@ -211,7 +211,7 @@ void Winograd::multiply(const Operands& operands, const Finish& finish, const Bl
   }
 }
 
-void Winograd::run_block(const Operands& operands, const Finish& finish, const float* zeros,
+void Winograd::run_block(const Operands& operands, const ConvFinish& finish, const float* zeros,
                          const Block& block) const {
   const Rows rows(block.tiles, static_cast<int64_t>(loops_.max_rows));
   parallel_for(0, block.tiles, helpers_ > 1 ? 1 : block.tiles, [&](int64_t begin, int64_t end) {
@@ -232,7 +232,7 @@ void Winograd::run_block(const Operands& operands, const Finish& finish, const f
   });
 }
 
-void Winograd::run(const Operands& operands, const Finish& finish, void* scratch) const {
+void Winograd::run(const Operands& operands, const ConvFinish& finish, void* scratch) const {
   auto* zeros = static_cast<float*>(scratch);
   std::fill_n(zeros, chunks_ * kChunk, 0.0F);
   float* memory = zeros + chunks_ * kChunk;

@@ -10,7 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "backends/cpu/activation_loop.h"
+#include "backends/cpu/conv_finish.h"
 #include "backends/cpu/winograd_loops.h"
 
 namespace tenon::cpu {
@@ -46,11 +46,7 @@ class Winograd {
     float* y;               // [batch, out_height, out_width, maps]
   };
   // activation(clamp(sums + bias + residual)). `scratch` lies at a multiple of 64 bytes.
-  struct Finish {
-    WinogradClamp clamp;
-    ActivationLoop activation;
-  };
-  void run(const Operands& operands, const Finish& finish, void* scratch) const;
+  void run(const Operands& operands, const ConvFinish& finish, void* scratch) const;
 
  private:
   struct Rows;   // how the tiles of a block are grouped
@@ -59,9 +55,9 @@ class Winograd {
   int64_t sums_floats(int64_t tiles) const;
   void transform(const Operands& operands, const float* zeros, int64_t tile, float* to,
                  int64_t chunk_step) const;
-  void run_block(const Operands& operands, const Finish& finish, const float* zeros,
+  void run_block(const Operands& operands, const ConvFinish& finish, const float* zeros,
                  const Block& block) const;
-  void multiply(const Operands& operands, const Finish& finish, const Block& block,
+  void multiply(const Operands& operands, const ConvFinish& finish, const Block& block,
                 const Rows& rows, int64_t panel, int64_t group, int64_t groups, float* sums) const;
 
   WinogradShape shape_;

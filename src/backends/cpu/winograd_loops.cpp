@@ -175,7 +175,7 @@ void product(const float* tiles, size_t rows, const float* weights, size_t chann
 
 // One vector of output channels, `count` of them to be stored.
 template <class F, bool kPart>
-HWY_INLINE void output_vector(const WinogradTarget& t, const WinogradClamp& how, size_t channel,
+HWY_INLINE void output_vector(const WinogradTarget& t, const ConvClamp& how, size_t channel,
                               size_t count) {
   constexpr size_t n = F::kInputs, m = F::kOutputs;
   const Wide d;
@@ -215,7 +215,7 @@ HWY_INLINE void output_vector(const WinogradTarget& t, const WinogradClamp& how,
 }
 
 template <class F>
-void output(const WinogradTarget& t, const WinogradClamp& how) {
+void output(const WinogradTarget& t, const ConvClamp& how) {
   const Wide d;
   const size_t lanes = hn::Lanes(d);
   size_t i = 0;

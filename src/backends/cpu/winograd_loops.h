@@ -9,19 +9,14 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "backends/cpu/conv_clamp.h"
+
 namespace tenon::cpu {
 
 // Transformed tiles are kept [element][channels / 16][tiles][16], the last chunk filled in part.
 inline constexpr size_t kWinogradChunk = 16;
 inline constexpr size_t kMaxWinogradRows = 14;      // tiles that one product takes
 inline constexpr size_t kMaxWinogradElements = 36;  // of a tile
-
-// What happens to results before they are stored: below 0 times `slope`, then at least `low`, then
-// at most `high`, each where it is on. NaN stays NaN.
-struct WinogradClamp {
-  bool leaky = false, at_least = false, at_most = false;
-  float slope = 0, low = 0, high = 0;
-};
 
 // Where one tile's products go: `rows` x `columns` pixels of `channels` <= panel channels each.
 struct WinogradTarget {
@@ -49,7 +44,7 @@ struct WinogradLoops {
   // Meanwhile channels * ahead_step floats from `ahead` on are brought nearer, for a later call.
   void (*product)(const float* tiles, size_t rows, const float* weights, size_t channels, float* to,
                   const float* ahead, size_t ahead_step, bool add);
-  void (*output)(const WinogradTarget& target, const WinogradClamp& clamp);
+  void (*output)(const WinogradTarget& target, const ConvClamp& clamp);
 };
 // For tiles of 2x2 or 4x4 outputs.
 WinogradLoops winograd_loops(int64_t outputs);

@@ -63,7 +63,7 @@ struct Problem {
     Tensor scratch =
         Tensor::full({static_cast<int64_t>(winograd.scratch_bytes())}, 0xff, DType::u8);
     Tensor y = in_place ? residual.clone() : Tensor::full(residual.shape(), NAN, DType::f32);
-    Winograd::Finish finish;
+    ConvFinish finish;
     finish.clamp.at_least = true;
     winograd.run({x.data<float>(), packed.data<float>(), bias.data<float>(),
                   in_place ? y.data<float>() : residual.data<float>(), y.data<float>()},

@@ -3,16 +3,15 @@
 // another order is made channels-last first; what goes out is channels-last.
 #include <optional>
 
+#include "backends/cpu/conv_finish.h"
 #include "backends/cpu/kernels/catalog.h"
 #include "backends/cpu/onednn.h"
 #include "backends/cpu/winograd.h"
 #include "base/threads.h"
-#include "ops/math/catalog.h"
 #include "ops/microsoft/catalog.h"
 #include "ops/nn/catalog.h"
 #include "ops/nn/conv_rules.h"
 #include "runtime/packed_store.h"
-#include "tensor/strided_copy.h"
 
 namespace tenon::cpu {
 
@@ -22,47 +21,18 @@ using conv_rules::Geometry;
 
 constexpr size_t kImage = 0, kWeights = 1, kBias = 2, kResidual = 3;
 
-// Whether the elements of `spec` lie at these strides.
-bool lies_at(const TensorSpec& spec, const Shape& strides) {
-  for (size_t axis = 0; axis < spec.rank(); ++axis)
-    if (spec.shape[axis] > 1 && spec.strides[axis] != strides[axis]) return false;
-  return true;
-}
-
-// An input that is read channels-last: where it lies, or from a copy in the scratch.
-class Image {
- public:
-  Image(const TensorSpec& spec, size_t port, size_t& scratch_bytes) : port_(port) {
-    const Shape strides = channels_last(spec.shape);
-    if (lies_at(spec, strides)) return;
-    copy_.emplace(spec.shape, spec.dtype, spec.strides, spec.dtype, strides);
-    at_ = scratch_bytes;
-    const size_t bytes = static_cast<size_t>(spec.numel()) * sizeof(float);
-    scratch_bytes += (bytes + 63) / 64 * 64;
-  }
-  bool is_copied() const { return copy_.has_value(); }
-  const float* get(const RunContext& ctx) const {
-    if (!copy_) return ctx.input<float>(port_);
-    std::byte* to = static_cast<std::byte*>(ctx.scratch) + at_;
-    copy_->run(ctx.in[port_], to);
-    return reinterpret_cast<const float*>(to);
-  }
-
- private:
-  size_t port_, at_ = 0;
-  std::optional<StridedCopy> copy_;
-};
-
 class WinogradConv final : public Kernel {
  public:
   WinogradConv(const PrepareContext& ctx, Winograd winograd, Tensor weights,
-               const Winograd::Finish& finish)
+               const ConvFinish& finish)
       : winograd_(winograd), weights_(std::move(weights)), finish_(finish) {
     scratch_bytes = (winograd_.scratch_bytes() + 63) / 64 * 64;
-    image_.emplace(ctx.inputs[kImage], kImage, scratch_bytes);
+    const TensorSpec& x = ctx.inputs[kImage];
+    image_.emplace(x, kImage, channels_last(x.shape), scratch_bytes);
     has_bias_ = ctx.has_input(kBias);
     if (!ctx.has_input(kResidual)) return;
-    residual_.emplace(ctx.inputs[kResidual], kResidual, scratch_bytes);
+    const TensorSpec& z = ctx.inputs[kResidual];
+    residual_.emplace(z, kResidual, channels_last(z.shape), scratch_bytes);
     if (!residual_->is_copied()) in_place = 1U << kResidual;
   }
 
@@ -76,36 +46,10 @@ class WinogradConv final : public Kernel {
  private:
   Winograd winograd_;
   Tensor weights_;
-  Winograd::Finish finish_;
-  std::optional<Image> image_, residual_;
+  ConvFinish finish_;
+  std::optional<ReorderedInput> image_, residual_;
   bool has_bias_ = false;
 };
-
-// The activation of a FusedConv; nothing where there is no loop for it.
-std::optional<Winograd::Finish> finish_of(const PrepareContext& ctx) {
-  Winograd::Finish finish;
-  if (&ctx.op != &op::FusedConv) return finish;
-  const std::span<const double> given = ctx.floats("activation_params");
-  const microsoft::Activation activation{ctx.s("activation"), {given.begin(), given.end()}};
-  WinogradClamp& clamp = finish.clamp;
-  if (activation.name == "Relu") {
-    clamp.at_least = true;
-  } else if (activation.name == "LeakyRelu") {
-    clamp.leaky = true;
-    clamp.slope =
-        static_cast<float>(given.empty() ? op::LeakyRelu.find_attr("alpha")->f : given[0]);
-  } else if (activation.name == "Clip") {
-    clamp.at_least = !given.empty();
-    clamp.at_most = given.size() > 1;
-    if (clamp.at_least) clamp.low = static_cast<float>(given[0]);
-    if (clamp.at_most) clamp.high = static_cast<float>(given[1]);
-  } else {
-    const std::optional<ActivationLoop> loop = activation_loop(activation);
-    if (!loop) return std::nullopt;
-    finish.activation = *loop;
-  }
-  return finish;
-}
 
 std::string refusal(const PrepareContext& ctx, const Geometry& g) {
   if (ctx.inputs[kImage].dtype != DType::f32)
@@ -124,7 +68,7 @@ std::string refusal(const PrepareContext& ctx, const Geometry& g) {
 Prepared prepare(const PrepareContext& ctx) {
   const Geometry g = conv_rules::of_conv(ctx, ctx.inputs[kImage].shape, ctx.inputs[kWeights].shape);
   if (std::string why = refusal(ctx, g); !why.empty()) return refuse(std::move(why));
-  const std::optional<Winograd::Finish> finish = finish_of(ctx);
+  const std::optional<ConvFinish> finish = conv_finish(ctx);
   if (!finish) return refuse(fmt::format("no loop for activation {}", ctx.s("activation")));
   const Windows& w = g.windows;
   const WinogradShape shape{.batch = g.batch,
