@@ -15,7 +15,7 @@ class Arguments;
 struct SessionFlags {
   bool no_optimize = false;
   std::vector<std::string> without, only;  // passes
-  std::string tune;  // "": as the verb likes, else quick
+  std::string tune;                        // "": as the verb likes, else quick
 };
 void add_session_flags(Arguments& arguments, SessionFlags& flags);
 engine::SessionOptions session_options(const SessionFlags& flags);
@@ -25,6 +25,9 @@ engine::SessionOptions session_options(const SessionFlags& flags);
 graph::Graph load_graph(const std::string& path, bool keep_halves = false);
 engine::Session load_session(const std::string& path, const engine::SessionOptions& options,
                              bool keep_halves = false);
+
+// A graph of its inputs alone: for model_inputs.h, and without what Session::graph() costs.
+graph::Graph inputs_of(const engine::Session& session);
 
 // A graph of one input and one output, run by the engine.
 train::Predict engine_predictor(const graph::Graph& graph);
