@@ -205,7 +205,7 @@ int bench_model(Options& options, const Globals& globals) {
   double load_ms = 0;
   const engine::Session session = load(options, load_ms);
   std::vector<Result> results;
-  for (const TensorList& inputs : all_inputs(session.graph(), options)) {
+  for (const TensorList& inputs : all_inputs(inputs_of(session), options)) {
     results.push_back(measure(session, inputs, options));
     results.back().load_ms = load_ms;
   }

@@ -78,7 +78,7 @@ Work count_flops(const graph::Graph& graph, const Dim::Bindings& given) {
 // What the engine takes to run the model, beside what it must take.
 int inspect_memory(const Options& options, const Globals& globals) {
   const engine::Session session = load_session(options.path, session_options(options.session));
-  const TensorList inputs = random_inputs(session.graph(), parse_sizes(options.sizes), 1);
+  const TensorList inputs = random_inputs(inputs_of(session), parse_sizes(options.sizes), 1);
   const engine::MemoryInfo memory = session.memory(inputs);
   const double ratio = memory.live_bytes > 0 ? static_cast<double>(memory.arena_bytes) /
                                                    static_cast<double>(memory.live_bytes)

@@ -35,8 +35,14 @@ graph::Graph load_graph(const std::string& path, bool keep_halves) {
 
 engine::Session load_session(const std::string& path, const engine::SessionOptions& options,
                              bool keep_halves) {
-  if (engine::is_engine_file(path)) return engine::Session::load(path, options);
+  if (!keep_halves || engine::is_engine_file(path)) return engine::Session::load(path, options);
   return engine::Session(load_graph(path, keep_halves), options);
+}
+
+graph::Graph inputs_of(const engine::Session& session) {
+  graph::Graph graph;
+  for (const engine::Port& port : session.inputs()) graph.add_input(port.name, port.type);
+  return graph;
 }
 
 train::Predict engine_predictor(const graph::Graph& graph) {

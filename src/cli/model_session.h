@@ -26,6 +26,9 @@ graph::Graph load_graph(const std::string& path, bool keep_halves = false);
 engine::Session load_session(const std::string& path, const engine::SessionOptions& options,
                              bool keep_halves = false);
 
+// A graph of its inputs alone: for model_inputs.h, and without what Session::graph() costs.
+graph::Graph inputs_of(const engine::Session& session);
+
 // A graph of one input and one output, run by the engine.
 train::Predict engine_predictor(const graph::Graph& graph);
 

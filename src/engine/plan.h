@@ -110,9 +110,11 @@ Tensor tensor_at(void* data, DType type, const Shape& shape, const Shape& stride
 
 // `inputs`: one concrete type an input of the graph. Fails as operators do on shapes that do not
 // fit. The plan keeps what it needs of the graph; constants and the store's tensors are shared.
-// `log` gets the choices between kernels.
+// `log` gets the choices between kernels. Constants of which kernels read only what they packed
+// give their memory back, and are added to `dropped`: their contents are no more. Null: none are.
 std::shared_ptr<const Plan> build_plan(const graph::Graph& graph,
                                        std::span<const TensorType> inputs, PackedStore& packed,
-                                       const SessionOptions& options, TuningLog& log);
+                                       const SessionOptions& options, TuningLog& log,
+                                       std::vector<graph::ValueId>* dropped = nullptr);
 
 }  // namespace tenon::engine

@@ -2,7 +2,7 @@
 // computed now, where it depends on constants only), and values get places.
 #include <algorithm>
 #include <optional>
-#include <unordered_set>
+#include <unordered_map>
 
 #include "engine/memory_plan.h"
 #include "engine/plan.h"
@@ -13,6 +13,7 @@
 #include "runtime/dispatch.h"
 #include "runtime/prepared_call.h"
 #include "tensor/strided_copy.h"
+#include "tensor/system_memory.h"
 
 namespace tenon::engine {
 
@@ -20,6 +21,8 @@ namespace {
 
 // Results of constants up to this size are computed while planning; passes fold the others.
 constexpr int64_t kMaxFolded = 65536;
+// Smaller constants have few whole pages.
+constexpr size_t kMinDropped = size_t{64} << 10;
 
 // Shape and strides without memory, as `prepare_call` wants them.
 Tensor stand_in(DType type, const Shape& shape, const Shape& strides) {
@@ -54,14 +57,16 @@ int64_t bytes_of(const PlacedTensor& tensor) {
 
 class PlanBuilder {
  public:
-  PlanBuilder(PackedStore& packed, const SessionOptions& options, TuningLog& log)
-      : plan_(std::make_shared<Plan>(packed)), options_(options), log_(log) {}
+  PlanBuilder(PackedStore& packed, const SessionOptions& options, TuningLog& log,
+              std::vector<graph::ValueId>* dropped)
+      : plan_(std::make_shared<Plan>(packed)), options_(options), log_(log), dropped_(dropped) {}
 
   std::shared_ptr<const Plan> build(const graph::Graph& graph, std::span<const TensorType> inputs) {
     const NoGrad no_grad;
     for (const graph::Value& value : graph.values())
       if (value.is_constant() && !is_container(value.type.dtype))
-        lasting_.insert(value.type.constant.storage().get());
+        ++lasting_[value.type.constant.storage().get()];
+    if (dropped_) count_readers(graph);
     Scope scope(graph);
     for (size_t i = 0; i < inputs.size(); ++i) {
       Held& held = scope.at(graph.inputs[i]);
@@ -191,6 +196,37 @@ class PlanBuilder {
     if (std::ranges::any_of(call->outputs, [](const TensorSpec& o) { return !o.shape_known; }))
       return apply_while_running(node, inputs, outputs, wanted);
     add_kernel(node, *call, inputs, outputs, wanted);
+    if (counted_ == &scope.graph) drop_packed(node, inputs);
+  }
+
+  void count_readers(const graph::Graph& graph) {
+    counted_ = &graph;
+    readers_.assign(graph.values().size(), 0);
+    for (const graph::Node& node : graph.nodes())
+      for (graph::ValueId id : node.inputs)
+        if (id != graph::kNoValue) ++readers_[static_cast<size_t>(id)];
+    for (graph::ValueId id : graph.outputs) ++readers_[static_cast<size_t>(id)];
+  }
+
+  // Of constants that only this node reads, and its kernel only what it packed.
+  void drop_packed(const graph::Node& node, const std::vector<Held*>& inputs) {
+    const std::vector<const void*> asked = plan_->packed_.take_asked();
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      const graph::ValueId id = node.inputs[i];
+      if (id == graph::kNoValue || readers_[static_cast<size_t>(id)] != 1 ||
+          !counted_->value(id).is_constant())
+        continue;
+      const Tensor& contents = counted_->value(id).type.constant;
+      if (has_elements_of_its_own(contents.dtype()) || contents.bytes() < kMinDropped ||
+          inputs[i]->like.raw() != contents.raw() || lasting_[contents.storage().get()] != 1)
+        continue;
+      const auto* begin = static_cast<const std::byte*>(contents.raw());
+      const std::byte* end = begin + contents.bytes();
+      if (std::ranges::none_of(asked, [&](const void* at) { return at >= begin && at < end; }))
+        continue;
+      drop_pages(begin, contents.bytes());
+      dropped_->push_back(id);
+    }
   }
 
   // Computes the node now where all it needs is known.
@@ -464,14 +500,18 @@ class PlanBuilder {
   std::shared_ptr<Plan> plan_;
   const SessionOptions& options_;
   TuningLog& log_;
-  std::unordered_set<const Storage*> lasting_;  // of the graph's constants
+  std::unordered_map<const Storage*, int> lasting_;  // of so many of the graph's constants
+  std::vector<graph::ValueId>* dropped_;
+  const graph::Graph* counted_ = nullptr;
+  std::vector<int> readers_;  // of its values
   std::vector<Lifetime> blocks_;
 };
 
 std::shared_ptr<const Plan> build_plan(const graph::Graph& graph,
                                        std::span<const TensorType> inputs, PackedStore& packed,
-                                       const SessionOptions& options, TuningLog& log) {
-  return PlanBuilder(packed, options, log).build(graph, inputs);
+                                       const SessionOptions& options, TuningLog& log,
+                                       std::vector<graph::ValueId>* dropped) {
+  return PlanBuilder(packed, options, log, dropped).build(graph, inputs);
 }
 
 }  // namespace tenon::engine

@@ -1,6 +1,8 @@
 #include "engine/session.h"
 
 #include <algorithm>
+#include <cstring>
+#include <functional>
 #include <list>
 #include <mutex>
 
@@ -10,7 +12,7 @@
 #include "engine/engine_file.h"
 #include "engine/plan.h"
 #include "engine/tuning.h"
-#include "formats/onnx/import.h"
+#include "formats/onnx/onnx_file.h"
 #include "graph/interpreter.h"
 #include "graph/widen.h"
 #include "runtime/dispatch.h"
@@ -36,7 +38,29 @@ struct Session::State {
   std::mutex mutex;
   std::list<Entry> plans;
 
-  State(graph::Graph given, const SessionOptions& o) : options(o), graph(std::move(given)) {
+  // Weights whose memory was given back, and the graph anew, from where it came: null where it
+  // cannot be made again.
+  using Source = std::function<graph::Graph()>;
+  std::mutex weights_mutex;
+  std::vector<graph::ValueId> dropped;
+  Source source;
+  bool planned = false;
+
+  State(graph::Graph given, const SessionOptions& o, Source again = nullptr)
+      : options(o), graph(std::move(given)) {
+    passes = make_ready(graph, options);
+    if (has_bodies(graph)) with_bodies.emplace(compile_bodies(graph, options));
+    for (graph::ValueId id : graph.inputs)
+      inputs.push_back({graph.value(id).name, graph.value(id).type});
+    for (graph::ValueId id : graph.outputs)
+      outputs.push_back({graph.value(id).name, graph.value(id).type});
+    // The sessions inside control flow may read what a plan of this one does not.
+    if (!with_bodies && !options.keep_weights) source = std::move(again);
+  }
+
+  static std::vector<graph::PassResult> make_ready(graph::Graph& graph,
+                                                   const SessionOptions& options) {
+    std::vector<graph::PassResult> passes;
     for (size_t v = 0; v < graph.values().size(); ++v)
       graph.value(static_cast<graph::ValueId>(v)).parameter = false;  // nothing is trained here
     if (options.optimize) passes = graph::run_passes(graph, options.passes);
@@ -46,11 +70,45 @@ struct Session::State {
       if (value.is_constant() && !is_container(value.type.dtype))
         value.type.constant = value.type.constant.contiguous();
     }
-    if (has_bodies(graph)) with_bodies.emplace(compile_bodies(graph, options));
-    for (graph::ValueId id : graph.inputs)
-      inputs.push_back({graph.value(id).name, graph.value(id).type});
-    for (graph::ValueId id : graph.outputs)
-      outputs.push_back({graph.value(id).name, graph.value(id).type});
+    return passes;
+  }
+
+  // From now on all weights are there, and stay. Under weights_mutex.
+  void keep_weights() {
+    if (!dropped.empty()) {
+      graph::Graph again = source();
+      SessionOptions quiet = options;
+      quiet.passes.after = nullptr;
+      make_ready(again, quiet);
+      for (const graph::ValueId id : dropped) {
+        const bool there = static_cast<size_t>(id) < again.values().size();
+        const graph::Value& kept = graph.value(id);
+        TENON_BUG_IF(
+            !there || again.value(id).name != kept.name || !again.value(id).is_constant() ||
+                again.value(id).type.constant.bytes() != kept.type.constant.bytes(),
+            "{}: {} is not what it was when the model is read again", graph.name, kept.name);
+        Tensor& made = again.value(id).type.constant;
+        // The same bytes as before, so nothing has changed for whoever counts versions.
+        std::memcpy(const_cast<void*>(kept.type.constant.raw()), std::as_const(made).raw(),
+                    made.bytes());
+        made = Tensor();
+      }
+    }
+    dropped.clear();
+    source = nullptr;
+  }
+
+  // The first plan may give weights back; it is made alone. With the second one they return.
+  std::shared_ptr<const Plan> make_plan(const std::vector<TensorType>& types) {
+    std::vector<graph::ValueId>* may_drop = nullptr;
+    std::unique_lock lock(weights_mutex);
+    if (planned)
+      keep_weights();
+    else if (source)
+      may_drop = &dropped;
+    planned = true;
+    if (!may_drop) lock.unlock();
+    return build_plan(with_bodies ? *with_bodies : graph, types, packed, options, tuning, may_drop);
   }
 
   ~State() {
@@ -80,8 +138,7 @@ struct Session::State {
     std::vector<TensorType> types;
     for (const Tensor& input : given) types.push_back(TensorType::of(input, false));
     const std::vector<int64_t> own_key = key;  // planning may come through here again
-    std::shared_ptr<const Plan> plan =
-        build_plan(with_bodies ? *with_bodies : graph, types, packed, options, tuning);
+    std::shared_ptr<const Plan> plan = make_plan(types);
     if (options.tune != Tune::off) save_tuning();
     const std::scoped_lock lock(mutex);
     plans.push_front({own_key, plan});
@@ -114,8 +171,14 @@ struct Session::State {
 };
 
 Session Session::load(const std::string& path, const SessionOptions& options) {
-  if (!is_engine_file(path))
-    return Session(graph::widen_halves(formats::import_onnx(path)), options);
+  if (!is_engine_file(path)) {
+    const formats::OnnxFile file(path);
+    const State::Source read = [file] { return graph::widen_halves(file.import()); };
+    graph::Graph graph = read();
+    // What is shown in other files is no memory of ours to be given back.
+    return Session(std::make_unique<State>(std::move(graph), options,
+                                           file.has_external_data() ? nullptr : read));
+  }
   EngineFile file = read_engine(path);
   SessionOptions as_it_is = options;
   as_it_is.optimize = false;
@@ -135,13 +198,18 @@ Session Session::load(const std::string& path, const SessionOptions& options) {
 
 Session::Session(graph::Graph graph, const SessionOptions& options)
     : state_(std::make_unique<State>(std::move(graph), options)) {}
+Session::Session(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Session::Session(Session&&) noexcept = default;
 Session& Session::operator=(Session&&) noexcept = default;
 Session::~Session() = default;
 
 std::span<const Port> Session::inputs() const { return state_->inputs; }
 std::span<const Port> Session::outputs() const { return state_->outputs; }
-const graph::Graph& Session::graph() const { return state_->graph; }
+const graph::Graph& Session::graph() const {
+  const std::scoped_lock lock(state_->weights_mutex);
+  state_->keep_weights();
+  return state_->graph;
+}
 std::span<const graph::PassResult> Session::passes() const { return state_->passes; }
 const PackedStore& Session::packed() const { return state_->packed; }
 TuningChoices Session::tuning() const { return state_->tuning.choices(); }

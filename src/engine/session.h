@@ -38,6 +38,10 @@ struct SessionOptions {
   size_t max_plans = 16;
   // false: every value has memory of its own (to find faults of the plan).
   bool share_memory = true;
+  // true: weights stay in memory beside what kernels packed of them. false: those of a session that
+  // load() made of an ONNX file are given back, and read again from the file when a second plan is
+  // made, once.
+  bool keep_weights = false;
 };
 
 // An input or output.
@@ -75,7 +79,8 @@ class Session {
 
   std::span<const Port> inputs() const;
   std::span<const Port> outputs() const;
-  // The graph after the passes, and what each pass did.
+  // The graph after the passes, and what each pass did. Who has asked for it keeps its weights in
+  // memory (SessionOptions::keep_weights).
   const graph::Graph& graph() const;
   std::span<const graph::PassResult> passes() const;
   // What the plans so far packed, and the kernels they chose: what save_engine() writes.
@@ -102,6 +107,7 @@ class Session {
 
  private:
   struct State;
+  explicit Session(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };
 

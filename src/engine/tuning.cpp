@@ -118,16 +118,16 @@ bool can_measure(std::span<const Tensor* const> inputs, const PreparedCall& call
 std::string_view measure_all(const OpDef& op, std::span<const Tensor* const> inputs,
                              const Attrs& attrs, size_t output_count,
                              const PrepareOptions& options) {
-  // Only what is chosen shall pack weights that stay.
-  PackedStore passing;
-  PrepareOptions one = options;
-  if (one.packed) one.packed = &passing;
   std::string_view best;
   const std::vector<std::string_view> names =
-      accepting_kernels(op, inputs, attrs, output_count, one);
+      accepting_kernels(op, inputs, attrs, output_count, options);
   if (names.size() < 2) return best;
   double least = std::numeric_limits<double>::infinity();
   for (std::string_view kernel_name : names) {
+    // Only what is chosen shall pack weights that stay.
+    PackedStore passing;
+    PrepareOptions one = options;
+    if (one.packed) one.packed = &passing;
     one.kernel = kernel_name;
     const std::unique_ptr<PreparedCall> call = prepare_call(op, inputs, attrs, output_count, one);
     if (call->how != PreparedCall::How::kernel || !can_measure(inputs, *call, options)) continue;

@@ -14,7 +14,13 @@ LayoutDigest digest_of(const std::string& layout) {
 
 Tensor PackedStore::get(const void* source, const std::string& layout, FunctionRef<Tensor()> make,
                         const PackedForm& form) {
-  if (outer_ && !owns(source)) return outer_->get(source, layout, make, form);
+  if (outer_ && !owns(source)) {
+    {
+      const std::scoped_lock lock(mutex_);
+      asked_.push_back(source);
+    }
+    return outer_->get(source, layout, make, form);
+  }
   const std::scoped_lock lock(mutex_);
   Tensor& kept = tensors_[{source, layout}];
   if (kept.defined()) return kept;
@@ -24,6 +30,11 @@ Tensor PackedStore::get(const void* source, const std::string& layout, FunctionR
   const auto* begin = static_cast<const std::byte*>(kept.raw());
   if (outer_) own_[begin] = begin + kept.bytes();
   return kept;
+}
+
+std::vector<const void*> PackedStore::take_asked() {
+  const std::scoped_lock lock(mutex_);
+  return std::exchange(asked_, {});
 }
 
 void PackedStore::own(const Tensor& constant) {

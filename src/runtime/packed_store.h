@@ -39,9 +39,14 @@ class PackedStore {
   // The tensor made from the constant at `source` for `layout`, which says all that the result
   // depends on besides the contents: kernel family, sizes, types, format. Made by the first call,
   // or taken from what was offered for it, where that is what `form` says; without `form` it never
-  // is.
+  // is. The kernel that asks reads the constant itself no more once it is prepared: a session may
+  // have given its memory back by then.
   Tensor get(const void* source, const std::string& layout, FunctionRef<Tensor()> make,
              const PackedForm& form = {});
+
+  // Inside another store: the constants, all but own ones, that get() was called with since the
+  // last time.
+  std::vector<const void*> take_asked();
 
   // A tensor made earlier, by another process: of use where somebody asks for it.
   void offer(const void* source, const LayoutDigest& layout, Tensor tensor);
@@ -62,6 +67,7 @@ class PackedStore {
   PackedStore* outer_ = nullptr;
   mutable std::mutex mutex_;
   std::map<const std::byte*, const std::byte*> own_;  // begin and end
+  std::vector<const void*> asked_;
   std::map<std::pair<const void*, std::string>, Tensor> tensors_;
   std::map<std::pair<const void*, LayoutDigest>, Tensor> offers_;
 };

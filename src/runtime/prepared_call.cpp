@@ -7,6 +7,7 @@
 #include <unordered_map>
 
 #include "ops/infer.h"
+#include "runtime/packed_store.h"
 
 namespace tenon {
 
@@ -91,6 +92,7 @@ bool try_kernels(PreparedCall& call, const std::vector<const KernelEntry*>& entr
       seen = dense;
     }
     std::vector<TensorSpec> outputs = call.outputs;
+    if (options.packed) options.packed->take_asked();  // by kernels that refused
     Prepared prepared =
         entry->prepare(PrepareContext{{*call.op, call.attrs}, seen, outputs, options.packed});
     if (auto* refusal = std::get_if<Refusal>(&prepared)) {
@@ -219,7 +221,13 @@ std::vector<std::string_view> accepting_kernels(const OpDef& op,
   const auto accepts = [&](const KernelEntry* entry) {
     std::vector<std::string> refusals;
     call->outputs = outputs;
-    return try_kernels(*call, {entry}, seen.specs, options, refusals);
+    // What one packs shall not lie beside what the others do.
+    PackedStore passing;
+    PrepareOptions alone = options;
+    if (alone.packed) alone.packed = &passing;
+    const bool accepted = try_kernels(*call, {entry}, seen.specs, alone, refusals);
+    call->kernel = nullptr;
+    return accepted;
   };
   // The variants refuse most calls, and quickly; what others pack would then be packed for nothing.
   const std::vector<const KernelEntry*>& entries = find(cpu_index(), op);

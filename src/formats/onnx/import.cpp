@@ -40,21 +40,10 @@ namespace {
 constexpr int kMaxFunctionDepth = 32;
 constexpr int64_t kMaxNodes = 4'000'000;  // functions written out
 
-// What slim_model() left where it lies.
-struct RawData {
-  std::vector<std::span<const std::byte>> of_initializers = {};
-  bool mapped = false;  // in a file, so that pages need not stay once they are read
-
-  std::span<const std::byte> at(int initializer) const {
-    const auto index = static_cast<size_t>(initializer);
-    return index < of_initializers.size() ? of_initializers[index] : std::span<const std::byte>();
-  }
-};
-
 class Importer {
  public:
-  Importer(::onnx::ModelProto& model, const RawData& raw, std::string label,
-           const ImportOptions& options, const std::string& folder)
+  Importer(::onnx::ModelProto& model, std::span<const std::span<const std::byte>> raw,
+           std::string label, const ImportOptions& options, const std::string& folder)
       : model_(model),
         raw_(raw),
         label_(std::move(label)),
@@ -88,6 +77,8 @@ class Importer {
     warn_of_other_types(graph);
     return graph;
   }
+
+  bool has_external_data() const { return external_.is_used(); }
 
  private:
   // What a file says of its outputs is of no use where nodes make something else, but its author
@@ -164,10 +155,11 @@ class Importer {
       const ::onnx::TensorProto& initializer = proto.initializer(i);
       const std::string where =
           fmt::format("initialiser {} of {}", text::quoted(initializer.name()), scope.where());
-      const std::span<const std::byte> raw = inner ? std::span<const std::byte>() : raw_.at(i);
+      const auto at = static_cast<size_t>(i);
+      const auto raw = inner || at >= raw_.size() ? std::span<const std::byte>() : raw_[at];
       add_initializer(scope, initializer.name(),
                       read_tensor(initializer, external_, where, options_.trainable, raw), fixed);
-      if (raw_.mapped) drop_pages(raw.data(), raw.size());
+      if (options_.mapped) drop_pages(raw.data(), raw.size());
       if (!inner && initializer.has_raw_data())
         delete model_.mutable_graph()->mutable_initializer(i)->release_raw_data();
     }
@@ -484,7 +476,7 @@ class Importer {
   }
 
   ::onnx::ModelProto& model_;
-  const RawData& raw_;
+  const std::span<const std::span<const std::byte>> raw_;  // of initialisers, see slim_model()
   const std::string label_;
   const ImportOptions& options_;
   ExternalData external_;
@@ -495,20 +487,21 @@ class Importer {
 
 }  // namespace
 
-namespace {
-
-graph::Graph import_bytes(std::span<const std::byte> bytes, const std::string& name,
-                          const ImportOptions& options, const std::string& folder, bool mapped) {
-  RawData raw;
+graph::Graph import_onnx(std::span<const std::byte> bytes, const std::string& name,
+                         const ImportOptions& options, const std::string& folder) {
+  std::vector<std::span<const std::byte>> raw;
   std::shared_ptr<::onnx::ModelProto> model;
   if (auto slim = slim_model(bytes)) {
-    raw = {std::move(slim->raw), mapped};
+    raw = std::move(slim->raw);
     model = parse_model(std::as_bytes(std::span(slim->bytes)), name);
   } else {
     model = parse_model(bytes, name);
   }
   try {
-    return Importer(*model, raw, name, options, folder).run();
+    Importer importer(*model, raw, name, options, folder);
+    graph::Graph graph = importer.run();
+    if (options.external_data) *options.external_data = importer.has_external_data();
+    return graph;
   } catch (const Error& error) {
     throw as_kind(error, error.kind() == ErrorKind::usage ? ErrorKind::data : error.kind());
   } catch (const std::bad_alloc&) {
@@ -519,21 +512,15 @@ graph::Graph import_bytes(std::span<const std::byte> bytes, const std::string& n
   }
 }
 
-}  // namespace
-
-graph::Graph import_onnx(std::span<const std::byte> bytes, const std::string& name,
-                         const ImportOptions& options, const std::string& folder) {
-  return import_bytes(bytes, name, options, folder, false);
-}
-
 graph::Graph import_onnx(const std::string& path, const ImportOptions& options) {
   const std::filesystem::path file(path);
   const std::string folder = file.parent_path().empty() ? "." : file.parent_path().string();
   return with_context([&] { return "while importing " + path; },
                       [&] {
                         const MappedFile mapped(path, MappedFile::Access::sequential);
-                        return import_bytes(mapped.bytes(), file.filename().string(), options,
-                                            folder, true);
+                        ImportOptions how = options;
+                        how.mapped = true;
+                        return import_onnx(mapped.bytes(), file.filename().string(), how, folder);
                       });
 }
 

@@ -25,6 +25,10 @@ struct ImportOptions {
   bool own = false;
   std::span<const std::byte> place = {};
   std::shared_ptr<const void> place_owner = {};
+  // The bytes are those of a mapped file: pages that were read need not stay.
+  bool mapped = false;
+  // Set to whether weights lie in other files, where the graph shows them.
+  bool* external_data = nullptr;
 };
 
 // Values keep the file's names, nodes say where they come from ("node conv1 of resnet50.onnx"), and

@@ -38,6 +38,8 @@ class ExternalData {
   // `bytes` of the file `location` from `offset`; `where` begins the messages.
   Range find(const std::string& location, uint64_t offset, uint64_t bytes, std::string_view where);
 
+  bool is_used() const { return !files_.empty(); }
+
  private:
   std::string folder_;
   std::map<std::string, std::shared_ptr<const MappedFile>> files_;
