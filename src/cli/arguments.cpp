@@ -3,7 +3,9 @@
 #include <fmt/core.h>
 
 #include <CLI/CLI.hpp>
+#include <cmath>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -22,6 +24,20 @@ std::string nearest_option(const CLI::App& app, const std::string& word) {
   return text::did_you_mean(word.substr(0, word.find('=')), names);
 }
 
+// "Could not convert: --runs = 1.5", said as the rest is. Any other message stays as it is.
+std::string unreadable(const std::string& message, const CLI::App& app) {
+  constexpr std::string_view kBegin = "Could not convert: ", kBetween = " = ";
+  const size_t cut = message.find(kBetween);
+  if (!message.starts_with(kBegin) || cut == std::string::npos) return message;
+  const std::string name = message.substr(kBegin.size(), cut - kBegin.size());
+  const CLI::Option* option = app.get_option_no_throw(name);
+  const std::string type = option == nullptr ? "" : option->get_type_name();
+  return fmt::format("{}: '{}' is not a {}", name, message.substr(cut + kBetween.size()),
+                     type.starts_with("FLOAT")  ? "number"
+                     : type.starts_with("UINT") ? "whole number from 0, or is too large"
+                                                : "whole number, or is too large");
+}
+
 // What the parser found, in Tenon's words: where, what with the value, what to do.
 Error usage_error(const CLI::ParseError& error, const CLI::App& app, std::string_view verb) {
   const auto say = [&](const std::string& message) {
@@ -38,13 +54,24 @@ Error usage_error(const CLI::ParseError& error, const CLI::App& app, std::string
     return say(fmt::format("too many arguments: {}; see `tenon {} --help`",
                            text::join(app.remaining(), " "), verb));
   std::string message = error.what();
-  // The parser spells "positive" as a range that ends at the largest double.
-  if (const size_t range = message.find(" not in range 0.000000 to 1797693");
-      range != std::string::npos)
-    message = message.substr(0, range) + " is not above 0";
+  if (dynamic_cast<const CLI::ConversionError*>(&error) != nullptr)
+    message = unreadable(message, app);
   for (char& c : message)
     if (c == '\n') c = ' ';
   return say(fmt::format("{}; see `tenon {} --help`", message, verb));
+}
+
+// Refuses a word that is no number of which `fits` holds; infinities and NaN never fit.
+void check_number(CLI::Option& option, const std::string& wanted, const std::string& shown,
+                  const std::function<bool(double)>& fits) {
+  option.check(
+      [wanted, fits](const std::string& word) {
+        const auto value = text::parse_number<double>(word);
+        return value && std::isfinite(*value) && fits(*value)
+                   ? std::string()
+                   : fmt::format("'{}' is not {}", word, wanted);
+      },
+      shown);
 }
 
 }  // namespace
@@ -55,17 +82,20 @@ Argument Argument::required() {
 }
 
 Argument Argument::above_zero() {
-  option_->check(CLI::PositiveNumber);
+  check_number(*option_, "a number above 0", "POSITIVE", [](double value) { return value > 0; });
   return *this;
 }
 
 Argument Argument::not_negative() {
-  option_->check(CLI::NonNegativeNumber);
+  check_number(*option_, "a number from 0 on", "NONNEGATIVE",
+               [](double value) { return value >= 0; });
   return *this;
 }
 
 Argument Argument::within(double low, double high) {
-  option_->check(CLI::Range(low, high));
+  check_number(*option_, fmt::format("a number from {} to {}", low, high),
+               fmt::format("[{} - {}]", low, high),
+               [low, high](double value) { return value >= low && value <= high; });
   return *this;
 }
 

@@ -245,6 +245,7 @@ int compare_accuracy(const Options& options, const Globals& globals) {
                                  .recipe = options.data,
                                  .split = options.split,
                                  .batch = options.batch,
+                                 .read_graph = load_any_graph,
                                  .run_graph = engine_predictor});
   };
   const train::Evaluation a = evaluate(options.a), b = evaluate(options.b);
@@ -307,6 +308,9 @@ Run define(Arguments& arguments, const Globals& globals) {
   arguments.option("--max-accuracy-drop", options->max_drop,
                    "Exit with 1 when b is less accurate than a by more, as in 0.5%");
   return [options, &globals] {
+    TENON_CHECK(options->max_drop.empty() || !options->data.empty(), usage,
+                "compare: --max-accuracy-drop is of accuracies, which --data measures; give that "
+                "too, or --atol and --rtol");
     return options->data.empty() ? compare_runs(*options, globals)
                                  : compare_accuracy(*options, globals);
   };

@@ -29,6 +29,7 @@ struct Options {
 
 int evaluate(Options& options, const Globals& globals) {
   options.eval.options.set = parse_overrides(options.overrides);
+  options.eval.read_graph = load_any_graph;
   options.eval.run_graph = engine_predictor;
   const InterruptHandler handler;
   const train::Evaluation result = train::evaluate_file(options.eval);
@@ -46,6 +47,7 @@ int evaluate(Options& options, const Globals& globals) {
     std::printf("\n%s", train::show_predictions({.model = options.eval.model,
                                                  .recipe = options.eval.recipe,
                                                  .options = options.eval.options,
+                                                 .read_graph = options.eval.read_graph,
                                                  .count = options.show,
                                                  .columns = terminal::width(terminal::kStdout),
                                                  .color = terminal::colors(terminal::kStdout),
@@ -59,7 +61,9 @@ int evaluate(Options& options, const Globals& globals) {
 
 Run define(Arguments& arguments, const Globals& globals) {
   auto options = std::make_shared<Options>();
-  arguments.option("model", options->eval.model, "A checkpoint (.safetensors) or an ONNX model")
+  arguments
+      .option("model", options->eval.model,
+              "A checkpoint (.safetensors), an ONNX model, or an engine file (.tenon)")
       .required();
   arguments.option("--recipe", options->eval.recipe,
                    "Whose data; else the checkpoint's own recipe");

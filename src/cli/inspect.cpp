@@ -133,7 +133,9 @@ int inspect_model(const Options& options, const Globals& globals) {
     std::printf("%s", graph.str().c_str());
     return 0;
   }
-  const auto [sizes, flops] = count_flops(graph, parse_sizes(options.sizes));
+  const Dim::Bindings given = parse_sizes(options.sizes);
+  check_sizes(graph, given);
+  const auto [sizes, flops] = count_flops(graph, given);
   double total = 0;
   for (const auto& [op, count] : flops) total += count;
   std::map<std::string, int64_t> nodes;

@@ -1,6 +1,8 @@
 // Reading, or drawing, what a model is fed.
 #include "cli/model_inputs.h"
 
+#include <set>
+
 #include "base/text.h"
 #include "runtime/random.h"
 #include "tensor/npy.h"
@@ -49,8 +51,25 @@ TensorList read_inputs(const graph::Graph& graph, const std::vector<std::string>
   return inputs;
 }
 
+void check_sizes(const graph::Graph& graph, const Dim::Bindings& sizes) {
+  if (sizes.empty()) return;
+  std::set<std::string> known;
+  for (const graph::Value& value : graph.values())
+    for (const Dim& dim : value.type.dims)
+      for (const std::string& symbol : dim.symbols()) known.insert(symbol);
+  for (const auto& [name, size] : sizes) {
+    if (known.contains(name)) continue;
+    const std::string near = text::did_you_mean(name, known);
+    fail(ErrorKind::usage, "--dim {}={}: the model has no axis named '{}'; {}", name, size, name,
+         known.empty()   ? "all its axes are fixed or without a name, leave --dim out"
+         : !near.empty() ? fmt::format("did you mean '{}'?", near)
+                         : fmt::format("its named axes are {}", text::join(known, ", ")));
+  }
+}
+
 TensorList random_inputs(const graph::Graph& graph, const Dim::Bindings& sizes, uint64_t seed,
                          int64_t unnamed_batch) {
+  check_sizes(graph, sizes);
   manual_seed(seed);
   TensorList inputs;
   for (graph::ValueId id : graph.inputs) {

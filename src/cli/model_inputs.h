@@ -13,6 +13,8 @@ namespace tenon::cli {
 // "name=path.npy" pairs, or one bare path for a model of one input. Fails (usage) on unknown names
 // ("did you mean") and names the inputs that are missing, with their types.
 TensorList read_inputs(const graph::Graph& graph, const std::vector<std::string>& given);
+// Fails (usage) where a size is of a symbol that no value of the graph has, with the nearest.
+void check_sizes(const graph::Graph& graph, const Dim::Bindings& sizes);
 // Random inputs of the graph's types; symbols take their size from `sizes` and 1 otherwise, as do
 // axes without a name; the first axis of an input that has none is `unnamed_batch`.
 TensorList random_inputs(const graph::Graph& graph, const Dim::Bindings& sizes, uint64_t seed,

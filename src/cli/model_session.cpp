@@ -8,6 +8,16 @@
 
 namespace tenon::cli {
 
+namespace {
+
+// By its content, whatever its name; and by its name where the content is damaged, so that the
+// reader of engine files says what is wrong.
+bool is_for_engine(const std::string& path) {
+  return engine::is_engine_file(path) || path.ends_with(".tenon");
+}
+
+}  // namespace
+
 void add_session_flags(Arguments& arguments, SessionFlags& flags) {
   arguments.flag("--no-optimize", flags.no_optimize, "Leave the graph as it is in the file");
   arguments.option("--without", flags.without, "PASS,...: leave these passes out").with_commas();
@@ -28,14 +38,16 @@ engine::SessionOptions session_options(const SessionFlags& flags) {
 
 graph::Graph load_graph(const std::string& path, bool keep_halves) {
   // An engine file says itself what is computed in 16 bits.
-  if (engine::is_engine_file(path)) return engine::read_engine(path).graph;
+  if (is_for_engine(path)) return engine::read_engine(path).graph;
   graph::Graph graph = formats::import_onnx(path);
   return keep_halves ? graph : graph::widen_halves(graph);
 }
 
+graph::Graph load_any_graph(const std::string& path) { return load_graph(path, false); }
+
 engine::Session load_session(const std::string& path, const engine::SessionOptions& options,
                              bool keep_halves) {
-  if (!keep_halves || engine::is_engine_file(path)) return engine::Session::load(path, options);
+  if (!keep_halves || is_for_engine(path)) return engine::Session::load(path, options);
   return engine::Session(load_graph(path, keep_halves), options);
 }
 

@@ -23,6 +23,8 @@ engine::SessionOptions session_options(const SessionFlags& flags);
 // An ONNX file, or an engine file, as a graph. Unless `keep_halves`, 16-bit floats of ONNX files are
 // computed in f32 and rounded at the end.
 graph::Graph load_graph(const std::string& path, bool keep_halves = false);
+// As train::EvaluateFileOptions takes it.
+graph::Graph load_any_graph(const std::string& path);
 engine::Session load_session(const std::string& path, const engine::SessionOptions& options,
                              bool keep_halves = false);
 

@@ -62,6 +62,21 @@ struct Facts {
 
 bool is_for_engine(const Options& options) { return options.output.ends_with(".tenon"); }
 
+void check_output(const std::string& path) {
+  const bool known = path.empty() || path.ends_with(".onnx") || path.ends_with(".tenon");
+  TENON_CHECK(
+      known, usage,
+      "--output {}: the ending says what is written; use .onnx for a model that any runtime "
+      "takes, or .tenon for an engine file",
+      path);
+}
+
+graph::Graph import_model(const Options& options) {
+  const Dim::Bindings sizes = parse_sizes(options.sizes);
+  if (!sizes.empty()) check_sizes(formats::import_onnx(options.model), sizes);
+  return formats::import_onnx(options.model, {.sizes = sizes});
+}
+
 Facts facts_of(const graph::Graph& graph) {
   Facts facts{.nodes = graph.nodes().size(), .parameters = graph.parameter_count()};
   for (const graph::Node& node : graph.nodes()) ++facts.operators[std::string(node.op->name)];
@@ -172,10 +187,11 @@ Json to_json(const Difference& difference) {
 }
 
 int optimize_model(const Options& options, const Globals& globals) {
-  const graph::Graph before =
-      formats::import_onnx(options.model, {.sizes = parse_sizes(options.sizes)});
+  const InterruptHandler handler;
+  const graph::Graph before = import_model(options);
   graph::Graph after = before;
   const std::vector<graph::PassResult> results = run_pipeline(after, options, globals);
+  check_interrupted("optimize");
   // A file for the engine is made by all of its passes, which begin with the model.
   const bool for_engine = is_for_engine(options);
   write_model(for_engine ? graph::widen_halves(before) : after,
@@ -240,8 +256,7 @@ int quantize_file(const Options& options, const Globals& globals) {
   check_pass_options(options);
   const InterruptHandler handler;
   // Half floats of the file are computed in f32, and then quantised.
-  const graph::Graph before = graph::widen_halves(
-      formats::import_onnx(options.model, {.sizes = parse_sizes(options.sizes)}));
+  const graph::Graph before = graph::widen_halves(import_model(options));
   const Calibration calibration = load_calibration(before, flags);
   const QuantizedModel model = quantize_model(before, flags, calibration);
   const TensorList like =
@@ -347,6 +362,7 @@ Run define(Arguments& arguments, const Globals& globals) {
   add_measure_flags(arguments, options->quantize);
   return [options, &globals] {
     check_quantize_flags(options->quantize);
+    check_output(options->output);
     switch (options->quantize.form()) {
       case QuantizeForm::none: return optimize_model(*options, globals);
       case QuantizeForm::automatic: return choose_file(*options, globals);

@@ -49,6 +49,10 @@ void print_overview() {
   std::printf("\n`tenon VERB --help` explains one. %s\n", std::string(kExitCodes).c_str());
 }
 
+// Past this the system may give no more of them, which the OpenMP runtime answers by ending the
+// process.
+constexpr int kMaxThreads = 1024;
+
 struct Settings : Globals {
   int threads = 0;
   std::string backend = "automatic";
@@ -58,7 +62,8 @@ struct Settings : Globals {
 void add_globals(Arguments& arguments, Settings& settings) {
   arguments.flag("--json", settings.json,
                  "Print one JSON document on standard output and nothing else there");
-  arguments.option("--threads", settings.threads, "Threads inside an operator").above_zero();
+  arguments.option("--threads", settings.threads, "Threads inside an operator")
+      .within(1, kMaxThreads);
   arguments.option("--backend", settings.backend, "Which kernels may run")
       .choices({"automatic", "cpu", "reference", "expansion"});
   arguments.flag("--explain", settings.explain,

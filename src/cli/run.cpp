@@ -48,6 +48,8 @@ int run_model(const Options& options, const Globals& globals) {
   const graph::Graph& graph = model.graph;
   TENON_CHECK(!options.random || options.inputs.empty(), usage,
               "--random and --input exclude each other; give one");
+  TENON_CHECK(options.random || options.sizes.empty(), usage,
+              "--dim is for random inputs; give --random SEED too");
   const TensorList inputs = options.random
                                 ? random_inputs(graph, parse_sizes(options.sizes), *options.random)
                                 : read_inputs(graph, options.inputs);

@@ -16,9 +16,11 @@ void check_names(const std::vector<std::string>& names) {
   for (const std::string& name : names) {
     std::vector<std::string> known;
     for (const Pass* pass : passes::all()) known.emplace_back(pass->name);
-    if (std::ranges::find(known, name) == known.end())
-      fail(ErrorKind::usage, "no pass is named {}{}; the passes are {}", name,
-           text::did_you_mean(name, known), text::join(known, ", "));
+    if (std::ranges::find(known, name) != known.end()) continue;
+    const std::string near = text::did_you_mean(name, known);
+    fail(ErrorKind::usage, "no pass is named '{}'; {}", name,
+         near.empty() ? fmt::format("the passes are {}", text::join(known, ", "))
+                      : fmt::format("did you mean '{}'?", near));
   }
 }
 

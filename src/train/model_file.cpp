@@ -6,17 +6,19 @@
 
 namespace tenon::train {
 
-ModelFile open_model(const std::string& path, const ModelFactories& models) {
+ModelFile open_model(const std::string& path, const ModelFactories& models,
+                     const std::function<graph::Graph(const std::string&)>& read_graph) {
   ModelFile file;
-  if (path.ends_with(".onnx")) {
-    file.graph = std::make_shared<graph::Graph>(formats::import_onnx(path));
+  if (path.ends_with(".onnx") || (read_graph && !path.ends_with(".safetensors"))) {
+    file.graph =
+        std::make_shared<graph::Graph>(read_graph ? read_graph(path) : formats::import_onnx(path));
     file.predict = predictor(*file.graph);
     return file;
   }
-  TENON_CHECK(
-      path.ends_with(".safetensors"), usage,
-      "{}: is no model file by its name; give a checkpoint (.safetensors) or an ONNX model (.onnx)",
-      path);
+  TENON_CHECK(path.ends_with(".safetensors"), usage,
+              "{}: this is no model file by its name; give a checkpoint (.safetensors) or an ONNX "
+              "model (.onnx)",
+              path);
   file.checkpoint = load_checkpoint(path);
   file.module = with_context([&] { return fmt::format("while loading {}", path); },
                              [&] { return load_model(*file.checkpoint, models); });

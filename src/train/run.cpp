@@ -166,7 +166,7 @@ Json to_json(const TrainResult& result) {
 }
 
 Evaluation evaluate_file(const EvaluateFileOptions& options) {
-  const ModelFile model = open_model(options.model, options.options.models);
+  const ModelFile model = open_model(options.model, options.options.models, options.read_graph);
   const Config config = recipe_config(model, options.model, options.recipe);
   const RecipeData data = load_recipe_data(config, options.split, options.options);
   const Predict predict =

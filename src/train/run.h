@@ -43,6 +43,8 @@ struct TrainResult {
 TrainResult train_recipe(const TrainOptions& options);
 Json to_json(const TrainResult& result);
 
+using ReadGraph = std::function<graph::Graph(const std::string& path)>;
+
 // -- tenon eval ----------------------------------------------------------------------------------
 struct EvaluateFileOptions {
   std::string model;        // path
@@ -50,7 +52,10 @@ struct EvaluateFileOptions {
   RecipeOptions options = {};
   std::string split = "test";
   int64_t batch = 256;
-  // How an ONNX model is run; node by node unless given.
+  // How files that are no checkpoints are read; those that end in .onnx as ONNX, and no others,
+  // unless given.
+  ReadGraph read_graph = {};
+  // How such a model is run; node by node unless given.
   std::function<Predict(const graph::Graph&)> run_graph = {};
 };
 Evaluation evaluate_file(const EvaluateFileOptions& options);
@@ -87,6 +92,7 @@ struct ShowOptions {
   std::string model;
   std::string recipe = {};
   RecipeOptions options = {};
+  ReadGraph read_graph = {};  // as in EvaluateFileOptions
   int64_t count = 6;
   uint64_t seed = 0;  // which items
   int columns = 80;   // of the terminal

@@ -83,7 +83,7 @@ std::string line_of(const Picture& picture, int64_t line, const ShowOptions& opt
 
 std::string show_predictions(const ShowOptions& options) {
   constexpr int64_t kWidth = 18, kGap = 2;
-  const ModelFile model = open_model(options.model, options.options.models);
+  const ModelFile model = open_model(options.model, options.options.models, options.read_graph);
   const RecipeData data = load_recipe_data(recipe_config(model, options.model, options.recipe),
                                            "test", options.options);
   const data::Schema& schema = data.split.original->schema();

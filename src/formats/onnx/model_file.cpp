@@ -30,6 +30,7 @@ constexpr std::array kSignatures{
     Signature{0, "\x89HDF"sv, "an HDF5 file (Keras writes such)"},
     Signature{0, "GGUF"sv, "a GGUF model"},
     Signature{0, "\x93NUMPY"sv, "a NumPy array"},
+    Signature{0, "\x8Ftenon\r\n"sv, "an engine file of Tenon, made from a model"},
     Signature{4, "TFL3"sv, "a TensorFlow Lite model"},
     Signature{4, "ORTM"sv, "a model in ONNX Runtime's own ORT format"},
     Signature{0, "\x1F\x8B"sv, "a gzip file"},
