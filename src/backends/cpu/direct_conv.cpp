@@ -12,8 +12,11 @@ namespace tenon::cpu {
 namespace {
 
 constexpr int64_t kMaxBlock = 96;
-// What a block sees of the image: a quarter of a usual second-level cache.
-constexpr int64_t kBlockBytes = 128 << 10;
+// What a block sees of the image: less than half of a usual second-level cache.
+constexpr int64_t kBlockBytes = 192 << 10;
+// Weights that all pixels of a block are multiplied with before the next: half of a usual
+// first-level cache.
+constexpr int64_t kPartBytes = 16 << 10;
 // Multiplications worth a thread of their own.
 constexpr int64_t kGrain = 1 << 18;
 
@@ -56,8 +59,8 @@ class DirectConv::Places {
     }
   }
 
-  // The runs of `tile.pixels` pixels of the block from `at` on.
-  void set_runs(DirectTile& tile, int64_t at) {
+  // What `tile.pixels` pixels of the block from `at` on see of `part`.
+  void set_runs(DirectTile& tile, int64_t at, const Part& part) {
     const auto place = static_cast<size_t>(at);
     bool inside = inside_;
     if (joined_ && !inside) {
@@ -65,23 +68,29 @@ class DirectConv::Places {
       for (size_t i = 0; i < tile.pixels; ++i) inside = inside && pixels_[place + i].inside;
     }
     if (inside) {
+      const int64_t rows = std::max<int64_t>(part.places / s_.kernel_width, 1);
       tile.runs = begins_.data() + place;
       tile.list_step = 0;
+      tile.offset = part.first_place / s_.kernel_width * row_step_ +
+                    part.first_place % s_.kernel_width * s_.channels + part.first_channel;
       tile.run_step = row_step_;
-      tile.run_count = static_cast<size_t>(s_.kernel_height);
-      tile.depth = static_cast<size_t>(s_.kernel_width * s_.channels);
+      tile.run_count = static_cast<size_t>(rows);
+      tile.depth = static_cast<size_t>(part.places / rows * part.channels);
       return;
     }
-    list_.resize(static_cast<size_t>(s_.kernel_height * s_.kernel_width) * tile.pixels);
-    for (size_t i = 0; i < tile.pixels; ++i) list(pixels_[place + i], tile.pixels, i);
+    list_.resize(static_cast<size_t>(part.places) * tile.pixels);
+    for (size_t i = 0; i < tile.pixels; ++i) list(pixels_[place + i], part, tile.pixels, i);
     tile.runs = list_.data();
     tile.list_step = tile.pixels;
+    tile.offset = part.first_channel;
     tile.run_step = 0;
-    tile.run_count = static_cast<size_t>(s_.kernel_height * s_.kernel_width);
-    tile.depth = static_cast<size_t>(s_.channels);
+    tile.run_count = static_cast<size_t>(part.places);
+    tile.depth = static_cast<size_t>(part.channels);
   }
 
   int64_t first = 0, count = 0;
+  // Of the pixels with one panel of maps.
+  alignas(64) std::array<float, kMaxBlock * kDirectVectors * kDirectLanes> sums;
 
  private:
   struct Pixel {
@@ -90,15 +99,16 @@ class DirectConv::Places {
     bool inside;
   };
 
-  void list(const Pixel& pixel, size_t step, size_t to) {
-    for (int64_t i = 0; i < s_.kernel_height; ++i) {
-      const int64_t row = pixel.top + i * s_.dilation_y;
-      const bool in_row = row >= 0 && row < s_.height;
-      for (int64_t j = 0; j < s_.kernel_width; ++j, to += step) {
-        const int64_t column = pixel.left + j * s_.dilation_x;
-        const int64_t at = pixel.at + i * row_step_ + j * s_.dilation_x * s_.channels;
-        list_[to] = in_row && column >= 0 && column < s_.width ? x_ + at : zeros_;
-      }
+  void list(const Pixel& pixel, const Part& part, size_t step, size_t to) {
+    int64_t i = part.first_place / s_.kernel_width, j = part.first_place % s_.kernel_width;
+    for (int64_t k = 0; k < part.places; ++k, to += step) {
+      const int64_t row = pixel.top + i * s_.dilation_y, column = pixel.left + j * s_.dilation_x;
+      const bool inside = row >= 0 && row < s_.height && column >= 0 && column < s_.width;
+      const int64_t at = pixel.at + i * row_step_ + j * s_.dilation_x * s_.channels;
+      list_[to] = inside ? x_ + at : zeros_;
+      if (++j < s_.kernel_width) continue;
+      j = 0;
+      ++i;
     }
   }
 
@@ -172,26 +182,66 @@ void DirectConv::pack(const float* weights, float* packed) const {
   });
 }
 
-void DirectConv::run_panel(const Operands& operands, const float* bias, const ConvFinish& finish,
-                           Places& places, Panel panel, bool is_last) const {
+DirectConv::Part DirectConv::part(int64_t element, int64_t most) const {
+  const int64_t c = shape_.channels, width = shape_.kernel_width;
+  const int64_t place = element / c, channel = element % c;
+  // Nearly equal ones.
+  const auto share = [&](int64_t all, int64_t at_most) {
+    return divided_up(all, divided_up(all, at_most));
+  };
+  if (channel > 0 || most < c)
+    return {place, 1, channel, std::min(share(c, std::max<int64_t>(most, 1)), c - channel)};
+  const int64_t places = most / c;
+  if (place % width > 0 || places < width)
+    return {place, std::min(share(width, places), width - place % width), 0, c};
+  const int64_t row = place / width;
+  return {place,
+          std::min(share(shape_.kernel_height, places / width), shape_.kernel_height - row) * width,
+          0, c};
+}
+
+void DirectConv::run_part(const Operands& operands, const float* bias, const ConvFinish& finish,
+                          Places& places, Panel panel, Part part, int64_t end) const {
   const auto lanes = static_cast<int64_t>(loops_.lanes);
-  const int64_t first_map = panel.first * lanes;
+  const int64_t width = panel.vectors * lanes, first_map = panel.first * lanes;
+  const int64_t window = shape_.window();
+  const int64_t element = part.first_place * shape_.channels + part.first_channel;
   DirectTile tile;
-  tile.maps = static_cast<size_t>(std::min(panel.vectors * lanes, shape_.maps - first_map));
-  tile.weights = operands.weights + first_map * shape_.window();
+  tile.maps = static_cast<size_t>(std::min(width, shape_.maps - first_map));
+  tile.weights = operands.weights + first_map * window + element * width;
+  tile.begins = element == 0;
+  tile.ends = element + part.places * part.channels == window;
   tile.bias = bias + first_map;
   tile.pixel_step = static_cast<size_t>(shape_.maps);
-  tile.spills = true;
   tile.clamp = finish.clamp;
+  // Over so many pixels behind it reaches a pixel that is stored in whole vectors.
+  const int64_t reach = divided_up(padded_maps() - shape_.maps, shape_.maps);
   const auto vectors = static_cast<size_t>(panel.vectors);
   for (int64_t i = 0; i < places.count; i += static_cast<int64_t>(tile.pixels)) {
     tile.pixels = direct_pixels(vectors, static_cast<size_t>(places.count - i));
-    places.set_runs(tile, i);
+    places.set_runs(tile, i, part);
     const int64_t at = (places.first + i) * shape_.maps + first_map;
     tile.y = operands.y + at;
     tile.residual = operands.residual ? operands.residual + at : nullptr;
-    tile.last_spills = !is_last || i + static_cast<int64_t>(tile.pixels) < places.count;
+    tile.sums = places.sums.data() + i * width;
+    const auto count = static_cast<int64_t>(tile.pixels);
+    tile.exact = static_cast<size_t>(
+        std::clamp<int64_t>(places.first + i + count - (end - reach), 0, count));
     loops_.many_maps(tile, vectors);
+  }
+}
+
+void DirectConv::run_panel(const Operands& operands, const float* bias, const ConvFinish& finish,
+                           Places& places, Panel panel, int64_t end) const {
+  const int64_t window = shape_.window();
+  const int64_t width = panel.vectors * static_cast<int64_t>(loops_.lanes);
+  // The sums of few pixels cost more to keep than their weights to fetch again.
+  const bool whole = places.count <= 2 * static_cast<int64_t>(kDirectPixels) / panel.vectors;
+  const int64_t most = whole ? window : kPartBytes / (width * static_cast<int64_t>(sizeof(float)));
+  for (int64_t element = 0; element < window;) {
+    const Part next = part(element, most);
+    run_part(operands, bias, finish, places, panel, next, end);
+    element += next.places * next.channels;
   }
 }
 
@@ -210,7 +260,7 @@ void DirectConv::run_few(const Operands& operands, const float* bias, const Conv
     // Planes of two images do not lie one after another.
     const int64_t left = std::min(places.count - i, (image + 1) * plane - pixel);
     tile.pixels = direct_pixels_few(tile.maps, static_cast<size_t>(left));
-    places.set_runs(tile, i);
+    places.set_runs(tile, i, {0, shape_.kernel_height * shape_.kernel_width, 0, shape_.channels});
     const int64_t at = image * plane * (shape_.maps - 1) + pixel;
     tile.y = operands.y + at;
     tile.residual = operands.residual ? operands.residual + at : nullptr;
@@ -222,11 +272,11 @@ void DirectConv::run_few(const Operands& operands, const float* bias, const Conv
 }
 
 void DirectConv::run_block(const Operands& operands, const float* bias, const ConvFinish& finish,
-                           Places& places, int64_t from, int64_t to, bool is_last) const {
+                           Places& places, int64_t from, int64_t to, int64_t end) const {
   places.move_to(from, to);
   if (few_) return run_few(operands, bias, finish, places);
   for (int64_t at = 0; at < panels(); ++at)
-    run_panel(operands, bias, finish, places, panel(at), is_last);
+    run_panel(operands, bias, finish, places, panel(at), end);
   if (finish.activation)
     finish.activation(operands.y + from * shape_.maps,
                       static_cast<size_t>((to - from) * shape_.maps));
@@ -246,7 +296,7 @@ void DirectConv::run(const Operands& operands, const ConvFinish& finish, void* s
     const int64_t size = divided_up(end - begin, blocks);
     for (int64_t from = begin; from < end; from += size) {
       const int64_t to = std::min(from + size, end);
-      run_block(operands, bias, finish, places, from, to, to == end);
+      run_block(operands, bias, finish, places, from, to, end);
     }
   });
 }

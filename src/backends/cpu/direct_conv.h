@@ -55,15 +55,25 @@ class DirectConv {
   struct Panel {
     int64_t first, vectors;  // in vectors of maps
   };
+  // Elements of the window: all channels of some places of its rows, which are whole rows or part
+  // of one; or some channels of one place.
+  struct Part {
+    int64_t first_place, places, first_channel, channels;
+  };
 
   int64_t padded_maps() const;
   int64_t panels() const;
   // The one that ends with the last map comes first: its vectors may reach into the next pixel.
   Panel panel(int64_t at) const;
+  // The one of at most about `most` elements that begins with `element`.
+  Part part(int64_t element, int64_t most) const;
+  // `end`: of the pixels that this thread writes.
   void run_block(const Operands& operands, const float* bias, const ConvFinish& finish,
-                 Places& places, int64_t from, int64_t to, bool is_last) const;
+                 Places& places, int64_t from, int64_t to, int64_t end) const;
   void run_panel(const Operands& operands, const float* bias, const ConvFinish& finish,
-                 Places& places, Panel panel, bool is_last) const;
+                 Places& places, Panel panel, int64_t end) const;
+  void run_part(const Operands& operands, const float* bias, const ConvFinish& finish,
+                Places& places, Panel panel, Part part, int64_t end) const;
   void run_few(const Operands& operands, const float* bias, const ConvFinish& finish,
                Places& places) const;
 

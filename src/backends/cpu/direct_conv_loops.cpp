@@ -9,7 +9,7 @@ HWY_BEFORE_NAMESPACE();
 namespace tenon::cpu::HWY_NAMESPACE {
 namespace {
 
-using Wide = hn::CappedTag<float, 16>;
+using Wide = hn::CappedTag<float, kDirectLanes>;
 using V = hn::Vec<Wide>;
 
 // Sums that fit the registers, and hide the latency of multiplying and adding: two units of four
@@ -26,12 +26,13 @@ HWY_INLINE V clamped(Wide d, V v, const ConvClamp& how) {
 }
 
 // From sums, [pixels][vectors * lanes], bias included.
-HWY_NOINLINE void finish_many(const DirectTile& t, const float* sums, size_t width) {
+HWY_NOINLINE void finish_many(const DirectTile& t, size_t width) {
   const Wide d;
   const size_t lanes = hn::Lanes(d);
+  const float* sums = t.sums;
   for (size_t pixel = 0; pixel < t.pixels; ++pixel, sums += width) {
     const size_t at = pixel * t.pixel_step;
-    const bool spills = pixel + 1 < t.pixels ? t.spills : t.last_spills;
+    const bool exact = pixel + t.exact >= t.pixels;
     for (size_t map = 0; map < t.maps; map += lanes) {
       const size_t left = t.maps - map;
       V v = hn::Load(d, sums + map);
@@ -40,7 +41,7 @@ HWY_NOINLINE void finish_many(const DirectTile& t, const float* sums, size_t wid
         v = hn::Add(v, left < lanes ? load_part(d, from, left) : hn::LoadU(d, from));
       }
       v = clamped(d, v, t.clamp);
-      if (left < lanes && !spills)
+      if (left < lanes && exact)
         store_part(v, d, t.y + at + map, left);
       else
         hn::StoreU(v, d, t.y + at + map);
@@ -51,7 +52,7 @@ HWY_NOINLINE void finish_many(const DirectTile& t, const float* sums, size_t wid
 template <size_t kPixels>
 HWY_INLINE void run_begins(const DirectTile& t, size_t run, const float* (&x)[kPixels]) {
   for (size_t i = 0; i < kPixels; ++i)
-    x[i] = t.runs[run * t.list_step + i] + static_cast<ptrdiff_t>(run) * t.run_step;
+    x[i] = t.runs[run * t.list_step + i] + t.offset + static_cast<ptrdiff_t>(run) * t.run_step;
 }
 
 // Whole vectors, nothing to be added: what most tiles are.
@@ -81,10 +82,10 @@ HWY_NOINLINE void many_maps_of(const DirectTile& t) {
   const Wide d;
   const size_t lanes = hn::Lanes(d);
   V sums[kPixels][kVectors];
-  for (size_t j = 0; j < kVectors; ++j) {
-    const V bias = hn::Load(d, t.bias + j * lanes);
-    for (size_t i = 0; i < kPixels; ++i) sums[i][j] = bias;
-  }
+  const float* from = t.begins ? t.bias : t.sums;
+  const size_t from_step = t.begins ? 0 : kVectors * lanes;
+  for (size_t i = 0; i < kPixels; ++i, from += from_step)
+    for (size_t j = 0; j < kVectors; ++j) sums[i][j] = hn::Load(d, from + j * lanes);
   const float* HWY_RESTRICT weights = t.weights;
   for (size_t r = 0; r < t.run_count; ++r) {
     const float* x[kPixels];
@@ -98,15 +99,14 @@ HWY_NOINLINE void many_maps_of(const DirectTile& t) {
       }
     }
   }
-  if (!t.residual && !t.clamp.leaky && t.maps == kVectors * lanes) {
+  if (t.ends && !t.residual && !t.clamp.leaky && t.maps == kVectors * lanes) {
     store_whole(t, sums);
     return;
   }
-  HWY_ALIGN float all[kPixels * kVectors * hn::MaxLanes(Wide())];
   for (size_t i = 0; i < kPixels; ++i)
     for (size_t j = 0; j < kVectors; ++j)
-      hn::Store(sums[i][j], d, all + (i * kVectors + j) * lanes);
-  finish_many(t, all, kVectors * lanes);
+      hn::Store(sums[i][j], d, t.sums + (i * kVectors + j) * lanes);
+  if (t.ends) finish_many(t, kVectors * lanes);
 }
 
 template <size_t kVectors>

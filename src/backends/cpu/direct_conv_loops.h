@@ -14,6 +14,7 @@ namespace tenon::cpu {
 
 // Vectors of maps that one tile of `many_maps` has at most, and maps that `few_maps` takes at most.
 inline constexpr size_t kDirectVectors = 3, kDirectFewMaps = 4;
+inline constexpr size_t kDirectLanes = 16;   // of a vector, at most
 inline constexpr size_t kDirectPixels = 12;  // of a tile, at most
 
 // Pixels of the next tile where `left` are to be computed, with so many vectors of many_maps.
@@ -27,22 +28,26 @@ constexpr size_t direct_pixels_few(size_t maps, size_t left) {
 }
 
 struct DirectTile {
-  // Run r of pixel i begins at runs[r * list_step + i] + r * run_step.
+  // Run r of pixel i begins at runs[r * list_step + i] + offset + r * run_step.
   const float* const* runs = nullptr;
   size_t list_step = 0;
-  ptrdiff_t run_step = 0;
+  ptrdiff_t offset = 0, run_step = 0;
   size_t run_count = 0, depth = 0;
   size_t pixels = 0;  // as direct_pixels() has it
   size_t maps = 0;
 
   const float* weights = nullptr;
+  // Of many_maps, [pixels][vectors * lanes], 64-byte aligned. The sums go on from what is there
+  // unless `begins`, and stay there unless `ends`.
+  float* sums = nullptr;
+  bool begins = true, ends = true;
   const float* bias = nullptr;      // of all lanes, 64-byte aligned
   const float* residual = nullptr;  // laid out as y, or null; may be y
   float* y = nullptr;
   size_t pixel_step = 0, map_step = 1;  // of y
-  // Whether whole vectors may be stored where fewer maps are left, so that what lies behind a
-  // pixel's maps is written over; the tile's last pixel may have a rule of its own.
-  bool spills = false, last_spills = false;
+  // So many pixels at the end are stored with nothing behind their maps touched; before those,
+  // where fewer maps are left than a vector has, it is stored whole.
+  size_t exact = 0;
   ConvClamp clamp;
 };
 
