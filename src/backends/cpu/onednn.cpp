@@ -38,6 +38,11 @@ const dnnl::engine& onednn_engine() {
 
 dnnl::memory::dims dims_of(const Shape& shape) { return {shape.begin(), shape.end()}; }
 
+bool has_bf16_products() {
+  const dnnl::cpu_isa isa = dnnl::get_effective_cpu_isa();
+  return isa == dnnl::cpu_isa::avx512_core_bf16 || isa == dnnl::cpu_isa::avx512_core_amx;
+}
+
 dnnl::memory::data_type onednn_type(DType type) {
   using Type = dnnl::memory::data_type;
   switch (type) {

@@ -15,6 +15,9 @@ namespace tenon::cpu {
 const dnnl::engine& onednn_engine();
 
 dnnl::memory::dims dims_of(const Shape& shape);
+// Whether the processor multiplies bf16; with less than that oneDNN emulates it, which is slower
+// than f32, or has nothing.
+bool has_bf16_products();
 // undef where oneDNN has no such type.
 dnnl::memory::data_type onednn_type(DType type);
 dnnl::memory::desc desc_of(const TensorSpec& spec);

@@ -79,6 +79,8 @@ std::unique_ptr<Kernel> finish(const PrepareContext& ctx, const ConvLayouts& l, 
 template <DType type>
 Prepared prepare_direct(const PrepareContext& ctx) {
   const Geometry g = conv_rules::of_conv(ctx, ctx.inputs[0].shape, ctx.inputs[1].shape);
+  if (type == DType::bf16 && !has_bf16_products())
+    return refuse("the processor has no products of bf16");
   if (std::string why = conv_refusal(ctx, g, type); !why.empty()) return refuse(std::move(why));
   return with_onednn([&]() -> Prepared {
     const ConvLayouts l(g, type);

@@ -43,7 +43,7 @@ struct Matrices {
     return rows_dense || columns_dense;
   }
   // Strides of axes of size 1 mean nothing; they are set to what a dense matrix would have.
-  memory::desc desc() const {
+  memory::desc desc(DType type) const {
     Shape clean = strides;
     const size_t r = shape.rank();
     if (shape[r - 1] == 1) clean[r - 1] = 1;
@@ -52,14 +52,16 @@ struct Matrices {
     if (shape[r - 1] == 1 && shape[r - 2] > 1 && strides[r - 2] == 1) clean[r - 1] = shape[r - 2];
     for (size_t i = r - 2; i-- > 0;)
       if (shape[i] == 1) clean[i] = std::max<int64_t>(1, clean[i + 1] * shape[i + 1]);
-    return desc_of(DType::f32, shape, clean);
+    return desc_of(type, shape, clean);
   }
 };
 
-std::string refusal(const PrepareContext& ctx) {
+std::string refusal(const PrepareContext& ctx, DType type) {
+  if (type == DType::bf16 && !has_bf16_products()) return "the processor has no products of bf16";
   for (const TensorSpec& spec : ctx.inputs) {
     if (!spec.present()) continue;
-    if (spec.dtype != DType::f32) return fmt::format("only f32; an input is {}", name(spec.dtype));
+    if (spec.dtype != type)
+      return fmt::format("only {}; an input is {}", name(type), name(spec.dtype));
     if (spec.numel() == 0) return "nothing to compute";
   }
   return ctx.outputs[0].numel() == 0 ? "nothing to compute" : "";
@@ -76,20 +78,21 @@ bool is_reference(const dnnl::matmul::primitive_desc& pd) {
 struct Product {
   static constexpr size_t kNone = SIZE_MAX;
 
+  DType type;  // of all tensors
   Matrices a, b;
   Shape result;  // [batch..., rows, columns]
   float scale = 1;
-  size_t row = kNone;     // the port of a row of f32, as long as the result's
+  size_t row = kNone;     // the port of a row as long as the result's
   size_t addend = kNone;  // the port of a row-major tensor of the result's shape
   microsoft::Activation activation{};
   bool add_to_result = false;
 
   Prepared kernel(const PrepareContext& ctx) const {
-    const memory::desc left = a.desc(), given = b.desc();
-    const memory::desc out = desc_of(DType::f32, result, result.row_major_strides());
+    const memory::desc left = a.desc(type), given = b.desc(type);
+    const memory::desc out = desc_of(type, result, result.row_major_strides());
     Shape row_shape(result.rank(), 1);
     row_shape[result.rank() - 1] = result.back();
-    const memory::desc row_desc = desc_of(DType::f32, row_shape, row_shape.row_major_strides());
+    const memory::desc row_desc = desc_of(type, row_shape, row_shape.row_major_strides());
 
     // oneDNN scales its own bias too.
     const bool own_bias = row != kNone && scale == 1;
@@ -123,7 +126,7 @@ struct Product {
     if (ctx.is_constant(1)) {
       // Packed where oneDNN has a layout for it; turning a plain matrix wins nothing.
       const auto free =
-          describe(memory::desc(dims_of(b.shape), memory::data_type::f32, memory::format_tag::any));
+          describe(memory::desc(dims_of(b.shape), onednn_type(type), memory::format_tag::any));
       if (!is_reference(free) && !is_plain(free.weights_desc())) pd = free;
     }
     if (ops.len() > 0 && !add_to_result && is_reference(pd))
@@ -144,9 +147,9 @@ struct Product {
 
 // The product of inputs 0 and 1 as NumPy takes it: a vector is a row on the left and a column on
 // the right.
-std::variant<Product, Refusal> product_of(const PrepareContext& ctx, bool transpose_a,
+std::variant<Product, Refusal> product_of(const PrepareContext& ctx, DType type, bool transpose_a,
                                           bool transpose_b) {
-  if (std::string why = refusal(ctx); !why.empty()) return refuse(std::move(why));
+  if (std::string why = refusal(ctx, type); !why.empty()) return refuse(std::move(why));
   Matrices a(ctx.inputs[0]), b(ctx.inputs[1]);
   if (a.shape.rank() == 1)
     a.lead(2);
@@ -173,36 +176,40 @@ std::variant<Product, Refusal> product_of(const PrepareContext& ctx, bool transp
   Shape result = a.shape;
   for (size_t i = 0; i + 2 < axes; ++i) result[i] = std::max(a.shape[i], b.shape[i]);
   result[axes - 1] = b.shape[axes - 1];
-  return Product{a, b, result};
+  return Product{type, a, b, result};
 }
 
 // Makes a kernel of the product after `complete` has said what follows it ("" or why not).
 template <class Complete>
-Prepared prepare_product(const PrepareContext& ctx, bool transpose_a, bool transpose_b,
+Prepared prepare_product(const PrepareContext& ctx, DType type, bool transpose_a, bool transpose_b,
                          Complete&& complete) {
-  std::variant<Product, Refusal> found = product_of(ctx, transpose_a, transpose_b);
+  std::variant<Product, Refusal> found = product_of(ctx, type, transpose_a, transpose_b);
   if (auto* why = std::get_if<Refusal>(&found)) return std::move(*why);
   Product& product = std::get<Product>(found);
   if (std::string why = complete(product); !why.empty()) return refuse(std::move(why));
   return with_onednn([&]() -> Prepared { return product.kernel(ctx); });
 }
 
+template <DType type = DType::f32>
 Prepared prepare_mat_mul(const PrepareContext& ctx) {
-  return prepare_product(ctx, false, false, [](Product&) { return std::string(); });
+  return prepare_product(ctx, type, false, false, [](Product&) { return std::string(); });
 }
 
 // FusedMatMul and TransposeMatMul.
+template <DType type = DType::f32>
 Prepared prepare_scaled(const PrepareContext& ctx) {
   for (const char* attr : {"transBatchA", "transBatchB"})
     if (ctx.op.find_attr(attr) && ctx.i(attr) != 0) return refuse(fmt::format("{} is set", attr));
-  return prepare_product(ctx, ctx.i("transA") != 0, ctx.i("transB") != 0, [&](Product& product) {
-    product.scale = static_cast<float>(ctx.f("alpha"));
-    return std::string();
-  });
+  return prepare_product(ctx, type, ctx.i("transA") != 0, ctx.i("transB") != 0,
+                         [&](Product& product) {
+                           product.scale = static_cast<float>(ctx.f("alpha"));
+                           return std::string();
+                         });
 }
 
+template <DType type = DType::f32>
 Prepared prepare_linear(const PrepareContext& ctx) {
-  return prepare_product(ctx, false, ctx.i("transW") != 0, [&](Product& product) {
+  return prepare_product(ctx, type, false, ctx.i("transW") != 0, [&](Product& product) {
     const auto parameters = ctx.floats("activation_params");
     product.scale = static_cast<float>(ctx.f("alpha"));
     product.activation = {ctx.s("activation"), {parameters.begin(), parameters.end()}};
@@ -244,9 +251,10 @@ class OverC final : public Kernel {
   float beta_;
 };
 
+template <DType type = DType::f32>
 Prepared prepare_gemm(const PrepareContext& ctx) {
   std::variant<Product, Refusal> found =
-      product_of(ctx, ctx.i("transA") != 0, ctx.i("transB") != 0);
+      product_of(ctx, type, ctx.i("transA") != 0, ctx.i("transB") != 0);
   if (auto* why = std::get_if<Refusal>(&found)) return std::move(*why);
   Product& product = std::get<Product>(found);
   product.scale = static_cast<float>(ctx.f("alpha"));
@@ -267,6 +275,7 @@ Prepared prepare_gemm(const PrepareContext& ctx) {
       Prepared made = with_onednn([&] { return fused.kernel(ctx); });
       if (!std::holds_alternative<Refusal>(made)) return made;
     }
+    if (type != DType::f32) return refuse("C is neither a row nor of the result's shape");
     product.add_to_result = true;
     Prepared made = product.kernel(ctx);
     if (std::holds_alternative<Refusal>(made)) return made;
@@ -278,24 +287,33 @@ Prepared prepare_gemm(const PrepareContext& ctx) {
 }  // namespace
 
 constinit const KernelList onednn_mat_mul{
-    {&op::MatMul, "cpu.onednn_mat_mul", prepare_mat_mul, Strides::any},
-    {&op::MatMul, "cpu.onednn_mat_mul_dense", prepare_mat_mul},
-    {&op::MatMul, "cpu.onednn_mat_mul_half", through_f32<prepare_mat_mul>, Strides::any},
-    {&op::MatMul, "cpu.onednn_mat_mul_half_dense", through_f32<prepare_mat_mul>},
-    {&op::Gemm, "cpu.onednn_gemm", prepare_gemm, Strides::any},
-    {&op::Gemm, "cpu.onednn_gemm_dense", prepare_gemm},
-    {&op::Gemm, "cpu.onednn_gemm_half", through_f32<prepare_gemm>, Strides::any},
-    {&op::Gemm, "cpu.onednn_gemm_half_dense", through_f32<prepare_gemm>},
-    {&op::FusedLinear, "cpu.onednn_linear", prepare_linear, Strides::any},
-    {&op::FusedLinear, "cpu.onednn_linear_dense", prepare_linear},
-    {&op::FusedLinear, "cpu.onednn_linear_half", through_f32<prepare_linear>, Strides::any},
-    {&op::FusedLinear, "cpu.onednn_linear_half_dense", through_f32<prepare_linear>},
-    {&op::FusedMatMul, "cpu.onednn_fused_mat_mul", prepare_scaled, Strides::any},
-    {&op::FusedMatMul, "cpu.onednn_fused_mat_mul_dense", prepare_scaled},
-    {&op::FusedMatMul, "cpu.onednn_fused_mat_mul_half", through_f32<prepare_scaled>, Strides::any},
-    {&op::FusedMatMul, "cpu.onednn_fused_mat_mul_half_dense", through_f32<prepare_scaled>},
-    {&op::TransposeMatMul, "cpu.onednn_transpose_mat_mul", prepare_scaled, Strides::any},
-    {&op::TransposeMatMul, "cpu.onednn_transpose_mat_mul_dense", prepare_scaled},
+    {&op::MatMul, "cpu.onednn_mat_mul", prepare_mat_mul<>, Strides::any},
+    {&op::MatMul, "cpu.onednn_mat_mul_dense", prepare_mat_mul<>},
+    {&op::MatMul, "cpu.onednn_mat_mul_bf16", prepare_mat_mul<DType::bf16>, Strides::any},
+    {&op::MatMul, "cpu.onednn_mat_mul_bf16_dense", prepare_mat_mul<DType::bf16>},
+    {&op::MatMul, "cpu.onednn_mat_mul_half", through_f32<prepare_mat_mul<>>, Strides::any},
+    {&op::MatMul, "cpu.onednn_mat_mul_half_dense", through_f32<prepare_mat_mul<>>},
+    {&op::Gemm, "cpu.onednn_gemm", prepare_gemm<>, Strides::any},
+    {&op::Gemm, "cpu.onednn_gemm_dense", prepare_gemm<>},
+    {&op::Gemm, "cpu.onednn_gemm_bf16", prepare_gemm<DType::bf16>, Strides::any},
+    {&op::Gemm, "cpu.onednn_gemm_bf16_dense", prepare_gemm<DType::bf16>},
+    {&op::Gemm, "cpu.onednn_gemm_half", through_f32<prepare_gemm<>>, Strides::any},
+    {&op::Gemm, "cpu.onednn_gemm_half_dense", through_f32<prepare_gemm<>>},
+    {&op::FusedLinear, "cpu.onednn_linear", prepare_linear<>, Strides::any},
+    {&op::FusedLinear, "cpu.onednn_linear_dense", prepare_linear<>},
+    {&op::FusedLinear, "cpu.onednn_linear_bf16", prepare_linear<DType::bf16>, Strides::any},
+    {&op::FusedLinear, "cpu.onednn_linear_bf16_dense", prepare_linear<DType::bf16>},
+    {&op::FusedLinear, "cpu.onednn_linear_half", through_f32<prepare_linear<>>, Strides::any},
+    {&op::FusedLinear, "cpu.onednn_linear_half_dense", through_f32<prepare_linear<>>},
+    {&op::FusedMatMul, "cpu.onednn_fused_mat_mul", prepare_scaled<>, Strides::any},
+    {&op::FusedMatMul, "cpu.onednn_fused_mat_mul_dense", prepare_scaled<>},
+    {&op::FusedMatMul, "cpu.onednn_fused_mat_mul_bf16", prepare_scaled<DType::bf16>, Strides::any},
+    {&op::FusedMatMul, "cpu.onednn_fused_mat_mul_bf16_dense", prepare_scaled<DType::bf16>},
+    {&op::FusedMatMul, "cpu.onednn_fused_mat_mul_half", through_f32<prepare_scaled<>>,
+     Strides::any},
+    {&op::FusedMatMul, "cpu.onednn_fused_mat_mul_half_dense", through_f32<prepare_scaled<>>},
+    {&op::TransposeMatMul, "cpu.onednn_transpose_mat_mul", prepare_scaled<>, Strides::any},
+    {&op::TransposeMatMul, "cpu.onednn_transpose_mat_mul_dense", prepare_scaled<>},
 };
 
 }  // namespace tenon::cpu

@@ -6,6 +6,7 @@
 #include "backends/cpu/conv_finish.h"
 #include "backends/cpu/kernels/catalog.h"
 #include "backends/cpu/onednn.h"
+#include "backends/cpu/through_f32.h"
 #include "backends/cpu/winograd.h"
 #include "base/threads.h"
 #include "ops/microsoft/catalog.h"
@@ -102,7 +103,9 @@ Prepared prepare(const PrepareContext& ctx) {
 
 constinit const KernelList winograd_conv{
     {&op::Conv, "cpu.winograd_conv", prepare, Strides::any, true},
+    {&op::Conv, "cpu.winograd_conv_half", through_f32<prepare>, Strides::any, true},
     {&op::FusedConv, "cpu.winograd_fused_conv", prepare, Strides::any, true},
+    {&op::FusedConv, "cpu.winograd_fused_conv_half", through_f32<prepare>, Strides::any, true},
 };
 
 }  // namespace tenon::cpu
