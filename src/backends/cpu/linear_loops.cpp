@@ -1,5 +1,7 @@
 #include "backends/cpu/linear_loops.h"
 
+#include <hwy/cache_control.h>
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "backends/cpu/linear_loops.cpp"
 #include "backends/cpu/row_loops_inl.h"
@@ -72,6 +74,16 @@ HWY_INLINE V vector_at(const float* from, size_t i) {
   return hn::LoadU(d, from + i * hn::Lanes(d));
 }
 
+// Lines that are fetched each kFetchDepth rows of the panel: they are as many as two panels have
+// there, so that tiles of a quarter of a part's rows fetch all of the next part.
+constexpr size_t kLine = 64;
+constexpr size_t kFetchDepth = 8;
+constexpr size_t kFetchLines = HWY_TARGET == HWY_SSE4 ? 1 : HWY_TARGET == HWY_AVX2 ? 2 : 6;
+
+HWY_INLINE void fetch(const std::byte*& next, const std::byte* end) {
+  for (size_t i = 0; i < kFetchLines && next < end; ++i, next += kLine) hwy::Prefetch(next);
+}
+
 // One row: four times as many sums hide the latency of their additions.
 template <size_t kVectors>
 HWY_INLINE void one_row(const LinearTile& t) {
@@ -114,19 +126,25 @@ HWY_INLINE void some_rows(const LinearTile& t) {
   V s20 = s00, s21 = s00, s22 = s00, s30 = s00, s31 = s00, s32 = s00;
   V s40 = s00, s41 = s00, s42 = s00, s50 = s00, s51 = s00, s52 = s00;
   V s60 = s00, s61 = s00, s62 = s00, s70 = s00, s71 = s00, s72 = s00;
+  for (size_t r = 0; r < kRows; ++r) hwy::Prefetch(t.y + r * t.y_stride);
   const float* b = t.panel;
-  for (size_t k = 0; k < t.k; ++k, b += kVectors * lanes) {
-    const V b0 = hn::LoadU(d, b);
-    const V b1 = kVectors > 1 ? hn::LoadU(d, b + lanes) : b0;
-    const V b2 = kVectors > 2 ? hn::LoadU(d, b + 2 * lanes) : b0;
-    add_row<kVectors>(x0 + k, b0, b1, b2, s00, s01, s02);
-    add_row<kVectors>(x1 + k, b0, b1, b2, s10, s11, s12);
-    if constexpr (kRows > 2) add_row<kVectors>(x2 + k, b0, b1, b2, s20, s21, s22);
-    if constexpr (kRows > 3) add_row<kVectors>(x3 + k, b0, b1, b2, s30, s31, s32);
-    if constexpr (kRows > 4) add_row<kVectors>(x4 + k, b0, b1, b2, s40, s41, s42);
-    if constexpr (kRows > 5) add_row<kVectors>(x5 + k, b0, b1, b2, s50, s51, s52);
-    if constexpr (kRows > 6) add_row<kVectors>(x6 + k, b0, b1, b2, s60, s61, s62);
-    if constexpr (kRows > 7) add_row<kVectors>(x7 + k, b0, b1, b2, s70, s71, s72);
+  const std::byte *next = t.next, *const next_end = next + t.next_bytes;
+  for (size_t k = 0; k < t.k;) {
+    fetch(next, next_end);
+    const size_t end = HWY_MIN(t.k, k + kFetchDepth);
+    for (; k < end; ++k, b += kVectors * lanes) {
+      const V b0 = hn::LoadU(d, b);
+      const V b1 = kVectors > 1 ? hn::LoadU(d, b + lanes) : b0;
+      const V b2 = kVectors > 2 ? hn::LoadU(d, b + 2 * lanes) : b0;
+      add_row<kVectors>(x0 + k, b0, b1, b2, s00, s01, s02);
+      add_row<kVectors>(x1 + k, b0, b1, b2, s10, s11, s12);
+      if constexpr (kRows > 2) add_row<kVectors>(x2 + k, b0, b1, b2, s20, s21, s22);
+      if constexpr (kRows > 3) add_row<kVectors>(x3 + k, b0, b1, b2, s30, s31, s32);
+      if constexpr (kRows > 4) add_row<kVectors>(x4 + k, b0, b1, b2, s40, s41, s42);
+      if constexpr (kRows > 5) add_row<kVectors>(x5 + k, b0, b1, b2, s50, s51, s52);
+      if constexpr (kRows > 6) add_row<kVectors>(x6 + k, b0, b1, b2, s60, s61, s62);
+      if constexpr (kRows > 7) add_row<kVectors>(x7 + k, b0, b1, b2, s70, s71, s72);
+    }
   }
   V c0, c1, c2;
   load_bias<kVectors>(t, c0, c1, c2);

@@ -21,6 +21,10 @@ struct LinearTile {
   size_t add_stride = 0;
   float* y = nullptr;
   size_t y_stride = 0;
+  // Memory that is wanted next, fetched into the nearest cache meanwhile, as far as the tile's time
+  // allows. Tiles of one row fetch nothing.
+  const std::byte* next = nullptr;
+  size_t next_bytes = 0;
 };
 
 struct LinearLoops {

@@ -1,6 +1,7 @@
 #include "backends/cpu/packed_matrix.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "base/threads.h"
 
@@ -8,9 +9,18 @@ namespace tenon::cpu {
 
 namespace {
 
-// Rows of a panel that are multiplied at a time: with a tile of x they leave room in the second
-// cache (1 MiB, 192 KiB of it at most).
+// Of few rows the panels are read once and from afar: the longer the stretches, the better. With a
+// tile of x this much leaves room in the second cache (1 MiB, 192 KiB of it at most).
 constexpr int64_t kMaxDepth = 1024;
+// From so many tiles on, what is multiplied of a panel stays in the nearest cache while all tiles
+// of a block pass by, and the next part is fetched meanwhile.
+constexpr int64_t kManyTiles = 8;
+constexpr int64_t kPartBytes = 32 << 10;
+// Tiles of one block: its rows of x stay in the second cache from panel to panel.
+constexpr int64_t kBlockTiles = 24;
+// Room for a tile that waits for its activation.
+constexpr size_t kTileFloats = 512;
+constexpr int64_t kLineFloats = 16;  // of a line of the cache
 // What one thread does in a nanosecond, roughly: operations, and bytes read from memory.
 constexpr double kOperations = 80;
 constexpr double kBytes = 25;
@@ -52,6 +62,10 @@ class Product {
     lanes_ = static_cast<int64_t>(m_.loops.lanes);
     panels_ = divide_up(m_.columns, panel_);
     tiles_ = divide_up(p_.rows, static_cast<int64_t>(m_.loops.max_rows));
+    blocks_ = divide_up(tiles_, kBlockTiles);
+    many_ = tiles_ >= kManyTiles;
+    const auto line = panel_ * static_cast<int64_t>(sizeof(float));
+    depths_ = divide_up(m_.k, many_ ? kPartBytes / line : kMaxDepth);
   }
 
   void run() const {
@@ -61,12 +75,20 @@ class Product {
     const double compute = 2 * rows * columns * depth / kOperations;
     const double read = 4 * columns * depth / kBytes / static_cast<double>(tiles_);
     const auto grain = static_cast<int64_t>(kShare / std::max({compute, read, 1.0})) + 1;
-    // Panel by panel, so that one is read from memory once for all rows of a share.
+    // Block by block and panel by panel, so that a panel is read from memory once for all rows of
+    // a share.
     parallel_for(0, panels_ * tiles_, grain, [&](int64_t from, int64_t end) {
-      while (from < end) {
-        const int64_t tile = from % tiles_, count = std::min(tiles_ - tile, end - from);
-        multiply_panel(from / tiles_, tile, tile + count);
-        from += count;
+      for (int64_t block = 0; block < blocks_; ++block) {
+        const int64_t first = part_begin(block, tiles_, blocks_);
+        const int64_t count = part_begin(block + 1, tiles_, blocks_) - first;
+        const int64_t begin = first * panels_;
+        const int64_t last = std::min(end, begin + count * panels_);
+        for (int64_t at = std::max(from, begin); at < last;) {
+          const int64_t panel = (at - begin) / count, tile = (at - begin) % count;
+          const int64_t some = std::min(count - tile, last - at);
+          multiply_panel(panel, first + tile, first + tile + some);
+          at += some;
+        }
       }
     });
   }
@@ -76,9 +98,12 @@ class Product {
     const int64_t column = panel * panel_, columns = std::min(panel_, m_.columns - column);
     const int64_t width = divide_up(columns, lanes_) * lanes_;
     const float* from = m_.panels.data<float>() + column * m_.k;
-    const int64_t depths = divide_up(m_.k, kMaxDepth);
-    for (int64_t d = 0; d < depths; ++d) {
-      const int64_t k = part_begin(d, m_.k, depths), end = part_begin(d + 1, m_.k, depths);
+    const float* all_end = m_.panels.data<float>() + m_.panels.numel();
+    for (int64_t d = 0; d < depths_; ++d) {
+      const int64_t k = part_begin(d, m_.k, depths_), end = part_begin(d + 1, m_.k, depths_);
+      // What comes next lies behind: the same panel's next part or the next panel's first.
+      const float* next = from + end * width;
+      const int64_t next_floats = many_ ? std::min((end - k) * width, all_end - next) : 0;
       for (int64_t tile = first; tile < last; ++tile) {
         const int64_t row = part_begin(tile, p_.rows, tiles_);
         const int64_t rows = part_begin(tile + 1, p_.rows, tiles_) - row;
@@ -100,21 +125,44 @@ class Product {
           if (p_.add) t.add = p_.add + row * p_.add_stride + column;
           t.add_stride = static_cast<size_t>(p_.add_stride);
         }
-        m_.loops.tile(t);
-        if (activation_ && d + 1 == depths) activate(t);
+        const int64_t here = part_begin(tile - first, next_floats / kLineFloats, last - first);
+        const int64_t behind =
+            part_begin(tile - first + 1, next_floats / kLineFloats, last - first);
+        t.next = reinterpret_cast<const std::byte*>(next + here * kLineFloats);
+        t.next_bytes = static_cast<size_t>((behind - here) * kLineFloats) * sizeof(float);
+        if (activation_ && d + 1 == depths_)
+          activated(t);
+        else
+          m_.loops.tile(t);
       }
     }
   }
 
-  void activate(const LinearTile& t) const {
-    if (t.columns == t.y_stride) return activation_(t.y, t.rows * t.columns);
-    for (size_t row = 0; row < t.rows; ++row) activation_(t.y + row * t.y_stride, t.columns);
+  // Through a buffer where the rows of y lie apart: the activation has one run of elements, not one
+  // of a few vectors for each row.
+  void activated(LinearTile t) const {
+    const size_t count = t.rows * t.columns;
+    if (t.rows == 1 || count > kTileFloats) {
+      m_.loops.tile(t);
+      for (size_t row = 0; row < t.rows; ++row) activation_(t.y + row * t.y_stride, t.columns);
+      return;
+    }
+    alignas(64) float tile[kTileFloats];
+    float* y = t.y;
+    const size_t stride = t.y_stride;
+    t.y = tile;
+    t.y_stride = t.columns;
+    m_.loops.tile(t);
+    activation_(tile, count);
+    for (size_t row = 0; row < t.rows; ++row)
+      std::memcpy(y + row * stride, tile + row * t.columns, t.columns * sizeof(float));
   }
 
   const PackedMatrix& m_;
   const LinearProduct& p_;
   const ActivationLoop& activation_;
-  int64_t panel_, lanes_, panels_, tiles_;
+  int64_t panel_, lanes_, panels_, tiles_, blocks_, depths_;
+  bool many_;
 };
 
 }  // namespace
