@@ -165,6 +165,21 @@ class ByteProduct {
       }
     }
   }
+  // As multiply, of pairs whose rows lie in runs: the inner axis is [runs][2 * pairs].
+  template <class Finish>
+  void multiply_runs(const std::byte* const* rows, int64_t row_count, const IntegerRuns& runs,
+                     const int32_t* packed, const Finish& finish) const {
+    alignas(64) int32_t sums[kMaxIntegerRows * kMaxIntegerPanel];
+    for (int64_t p = 0; p < panels_; ++p) {
+      const int64_t count = std::min(panel_, columns_ - p * panel_);
+      for (int64_t from = 0; from < row_count; from += max_rows_) {
+        const int64_t n = std::min(max_rows_, row_count - from);
+        loops().tile_runs(rows + from, static_cast<size_t>(n), runs, packed + p * words_ * panel_,
+                          sums);
+        finish(ByteTile{from, n, p * panel_, count, sums, panel_});
+      }
+    }
+  }
 
  private:
   ByteForm form_;

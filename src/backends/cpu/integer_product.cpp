@@ -1,6 +1,9 @@
 // Packing, multiplying and requantising 8-bit matrices.
 #include "backends/cpu/integer_product.h"
 
+#include <cstring>
+#include <utility>
+
 #include "ops/quant/integer_rules.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -15,7 +18,7 @@ using Wide = hn::ScalableTag<int32_t>;
 using Narrow = hn::Repartition<int16_t, Wide>;
 using Sums = hn::Vec<Wide>;
 
-constexpr size_t kRows = 4;
+constexpr size_t kRows = 6;  // with two vectors of columns: 12 of 16 registers
 
 HWY_INLINE Sums pairs_of(Wide d, Sums first, Sums second) {
   return hn::Or(hn::And(first, hn::Set(d, 0xffff)), hn::ShiftLeft<16>(second));
@@ -109,6 +112,16 @@ void interleave(const int16_t* first, const int16_t* second, size_t count, int32
   for (; i < count; ++i) to[i] = integer_pair(first[i], second ? second[i] : 0);
 }
 
+// fn(integral_constant) for 0 to kCount - 1, unrolled before arrays are laid out: accumulators that
+// loops index would stay in memory.
+template <size_t kCount, class Fn>
+HWY_INLINE void unrolled(const Fn& fn) {
+  [&]<size_t... kIndex>(std::index_sequence<kIndex...>) HWY_ATTR {
+    (fn(std::integral_constant<size_t, kIndex>()), ...);
+  }
+  (std::make_index_sequence<kCount>());
+}
+
 // The accumulators of kCount rows and two vectors of columns. Some processors keep the sums of even
 // and odd elements apart until the end, hence the second set; elsewhere it stays 0 and costs
 // nothing.
@@ -117,66 +130,92 @@ struct Accumulators {
   Sums even[kCount][2], odd[kCount][2];
 
   HWY_INLINE explicit Accumulators(Wide d) {
-    for (size_t r = 0; r < kCount; ++r)
-      for (size_t v = 0; v < 2; ++v) even[r][v] = odd[r][v] = hn::Zero(d);
+    unrolled<kCount>(
+        [&](auto r) HWY_ATTR { even[r][0] = even[r][1] = odd[r][0] = odd[r][1] = hn::Zero(d); });
   }
-  HWY_INLINE void add(Wide d, const int32_t* rows, size_t row_stride, Sums left, Sums right) {
+  // The pair of row r lies at rows[r] + place.
+  HWY_INLINE void add(Wide d, const std::byte* const* rows, int64_t place, Sums left, Sums right) {
     const Narrow dn;
-    for (size_t r = 0; r < kCount; ++r) {
-      const auto a = hn::BitCast(dn, hn::Set(d, rows[r * row_stride]));
+    unrolled<kCount>([&](auto r) HWY_ATTR {
+      int32_t pair;
+      std::memcpy(&pair, rows[r] + place, sizeof(pair));
+      const auto a = hn::BitCast(dn, hn::Set(d, pair));
       even[r][0] =
           hn::ReorderWidenMulAccumulate(d, a, hn::BitCast(dn, left), even[r][0], odd[r][0]);
       even[r][1] =
           hn::ReorderWidenMulAccumulate(d, a, hn::BitCast(dn, right), even[r][1], odd[r][1]);
-    }
+    });
   }
   HWY_INLINE void store(Wide d, int32_t* out) const {
     const size_t lanes = hn::Lanes(d);
-    for (size_t r = 0; r < kCount; ++r)
-      for (size_t v = 0; v < 2; ++v)
-        hn::StoreU(hn::RearrangeToOddPlusEven(even[r][v], odd[r][v]), d, out + (r * 2 + v) * lanes);
+    unrolled<kCount>([&](auto r) HWY_ATTR {
+      hn::StoreU(hn::RearrangeToOddPlusEven(even[r][0], odd[r][0]), d, out + r * 2 * lanes);
+      hn::StoreU(hn::RearrangeToOddPlusEven(even[r][1], odd[r][1]), d, out + (r * 2 + 1) * lanes);
+    });
   }
 };
 
 template <size_t kCount>
-void tile_of(const int32_t* rows, size_t row_stride, const int32_t* panel, size_t pairs,
-             int32_t* out) {
+void tile_runs_of(const std::byte* const* given, const IntegerRuns& runs, const int32_t* panel,
+                  int32_t* out) {
   const Wide d;
   const size_t lanes = hn::Lanes(d);
+  const std::byte* rows[kCount];
+  unrolled<kCount>([&](auto r) HWY_ATTR { rows[r] = given[r]; });
   Accumulators<kCount> sums(d);
-  for (size_t k = 0; k < pairs; ++k)
-    sums.add(d, rows + k, row_stride, hn::LoadU(d, panel + 2 * k * lanes),
-             hn::LoadU(d, panel + (2 * k + 1) * lanes));
+  for (size_t run = 0; run < runs.count; ++run) {
+    const int64_t first = runs.offsets[run], last = first + static_cast<int64_t>(4 * runs.pairs);
+    for (int64_t place = first; place < last; place += 4, panel += 2 * lanes)
+      sums.add(d, rows, place, hn::LoadU(d, panel), hn::LoadU(d, panel + lanes));
+  }
   sums.store(d, out);
+}
+
+void tile_runs(const std::byte* const* rows, size_t row_count, const IntegerRuns& runs,
+               const int32_t* panel, int32_t* out) {
+  static_assert(kRows == 6);
+  switch (row_count) {
+    case 1: return tile_runs_of<1>(rows, runs, panel, out);
+    case 2: return tile_runs_of<2>(rows, runs, panel, out);
+    case 3: return tile_runs_of<3>(rows, runs, panel, out);
+    case 4: return tile_runs_of<4>(rows, runs, panel, out);
+    case 5: return tile_runs_of<5>(rows, runs, panel, out);
+    default: return tile_runs_of<6>(rows, runs, panel, out);
+  }
 }
 
 void tile(const int32_t* rows, size_t row_stride, size_t row_count, const int32_t* panel,
           size_t pairs, int32_t* out) {
-  switch (row_count) {
-    case 1: return tile_of<1>(rows, row_stride, panel, pairs, out);
-    case 2: return tile_of<2>(rows, row_stride, panel, pairs, out);
-    case 3: return tile_of<3>(rows, row_stride, panel, pairs, out);
-    default: return tile_of<4>(rows, row_stride, panel, pairs, out);
-  }
+  const std::byte* starts[kRows];
+  for (size_t r = 0; r < row_count; ++r)
+    starts[r] = reinterpret_cast<const std::byte*>(rows + r * row_stride);
+  const int64_t start = 0;
+  tile_runs(starts, row_count, {&start, 1, pairs}, panel, out);
 }
 
+// Rows that leave registers for taking the zero points off.
+constexpr size_t kUnpackedRows = 4;
+
 template <size_t kCount, class T>
-void tile_unpacked_of(const int32_t* rows, size_t row_stride, const T* from, size_t stride,
+void tile_unpacked_of(const int32_t* given, size_t row_stride, const T* from, size_t stride,
                       size_t inner, const int32_t* zero_points, int32_t* out) {
   const Wide d;
   const size_t lanes = hn::Lanes(d);
+  const std::byte* rows[kCount];
+  unrolled<kCount>([&](auto r) HWY_ATTR {
+    rows[r] = reinterpret_cast<const std::byte*>(given + r * row_stride);
+  });
   const auto zero0 = hn::LoadU(d, zero_points), zero1 = hn::LoadU(d, zero_points + lanes);
   Accumulators<kCount> sums(d);
-  size_t k = 0;
-  for (; k + 1 < inner; k += 2, from += 2 * stride)
-    sums.add(d, rows + k / 2, row_stride,
+  int64_t place = 0;
+  for (; inner > 1; inner -= 2, from += 2 * stride, place += 4)
+    sums.add(d, rows, place,
              pairs_of(d, hn::Sub(load_wide(d, from), zero0),
                       hn::Sub(load_wide(d, from + stride), zero0)),
              pairs_of(d, hn::Sub(load_wide(d, from + lanes), zero1),
                       hn::Sub(load_wide(d, from + stride + lanes), zero1)));
-  if (k < inner)
-    sums.add(d, rows + k / 2, row_stride,
-             pairs_of(d, hn::Sub(load_wide(d, from), zero0), hn::Zero(d)),
+  if (inner > 0)
+    sums.add(d, rows, place, pairs_of(d, hn::Sub(load_wide(d, from), zero0), hn::Zero(d)),
              pairs_of(d, hn::Sub(load_wide(d, from + lanes), zero1), hn::Zero(d)));
   sums.store(d, out);
 }
@@ -184,11 +223,15 @@ void tile_unpacked_of(const int32_t* rows, size_t row_stride, const T* from, siz
 template <class T>
 void tile_unpacked_by_count(const int32_t* rows, size_t row_stride, size_t row_count, const T* from,
                             size_t stride, size_t inner, const int32_t* zero_points, int32_t* out) {
-  switch (row_count) {
-    case 1: return tile_unpacked_of<1>(rows, row_stride, from, stride, inner, zero_points, out);
-    case 2: return tile_unpacked_of<2>(rows, row_stride, from, stride, inner, zero_points, out);
-    case 3: return tile_unpacked_of<3>(rows, row_stride, from, stride, inner, zero_points, out);
-    default: return tile_unpacked_of<4>(rows, row_stride, from, stride, inner, zero_points, out);
+  for (; row_count > 0; rows += kUnpackedRows * row_stride) {
+    switch (row_count) {
+      case 1: return tile_unpacked_of<1>(rows, row_stride, from, stride, inner, zero_points, out);
+      case 2: return tile_unpacked_of<2>(rows, row_stride, from, stride, inner, zero_points, out);
+      case 3: return tile_unpacked_of<3>(rows, row_stride, from, stride, inner, zero_points, out);
+      default: tile_unpacked_of<4>(rows, row_stride, from, stride, inner, zero_points, out);
+    }
+    row_count -= kUnpackedRows;
+    out += kUnpackedRows * 2 * hn::Lanes(Wide());
   }
 }
 
@@ -314,8 +357,9 @@ void to_floats(const int32_t* sums, size_t count, const int32_t* biases, const f
 
 IntegerLoops find_integer_loops() {
   static_assert(2 * hn::MaxLanes(Wide()) <= kMaxIntegerPanel && kRows <= kMaxIntegerRows);
-  return {2 * hn::Lanes(Wide()), kRows,      pack_row,        pack_panel, widen, interleave, tile,
-          tile_unpacked,         requantize, requantize_rows, to_floats};
+  return {
+      2 * hn::Lanes(Wide()), kRows,      pack_row,        pack_panel, widen,    interleave, tile,
+      tile_unpacked,         requantize, requantize_rows, to_floats,  tile_runs};
 }
 
 }  // namespace

@@ -23,6 +23,13 @@ struct Requantization {
   const int32_t* biases = nullptr;  // one a column, instead of `bias`
 };
 
+// Pairs that follow each other in `count` places of a row, `pairs` of them at each of `offsets`
+// (bytes; any alignment).
+struct IntegerRuns {
+  const int64_t* offsets = nullptr;
+  size_t count = 0, pairs = 0;
+};
+
 // The best loops for this processor. Rows and columns are contiguous along the axis named last.
 struct IntegerLoops {
   size_t panel;     // columns of a panel; a multiple of 4, at most kMaxIntegerPanel
@@ -53,6 +60,9 @@ struct IntegerLoops {
   // (sum + bias) * scale + add, each one a column; `add` may be null, for zeros.
   void (*to_floats)(const int32_t* sums, size_t count, const int32_t* biases, const float* scale,
                     const float* add, float* to);
+  // As tile, of rows whose pairs lie in runs: panel[count * pairs][panel].
+  void (*tile_runs)(const std::byte* const* rows, size_t row_count, const IntegerRuns& runs,
+                    const int32_t* panel, int32_t* out);
 };
 const IntegerLoops& integer_loops();
 

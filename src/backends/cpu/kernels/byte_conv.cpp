@@ -1,10 +1,11 @@
 // QLinearConv and ConvInteger whose weights are a constant, channels-last: the windows of a padded
-// image are rows of a product with the weights, [taps][channels] elements each, laid out a block of
-// rows at a time.
+// image are rows of a product with the weights, [taps][channels] elements each: read where they lie
+// in the image where pairs are multiplied, else laid out a block of rows at a time.
 #include <algorithm>
 #include <array>
 #include <cstring>
 #include <memory>
+#include <vector>
 
 #include "backends/cpu/byte_product.h"
 #include "backends/cpu/channels_last.h"
@@ -29,7 +30,7 @@ constexpr Ports kQLinear{0, 2, 3, 5};
 
 // Bytes of a block of rows: they stay in the second-level cache while all maps meet them.
 constexpr int64_t kBlockBytes = 128 << 10;
-constexpr int64_t kMaxBlockRows = 128;
+constexpr int64_t kMaxBlockRows = 120;  // a multiple of tiles of 4, 6 and 8
 // Bytes of a padded image above which the padding is not written out.
 constexpr double kMostPadded = 0x1p32;
 constexpr int64_t kGrain = 1 << 19;  // multiplications worth a thread of their own
@@ -62,11 +63,44 @@ struct Window3 {
   }
 };
 
+// The elements under the kernel at a window, of one group: runs of `length` that follow each other
+// in the image, each rounded up to whole pairs in the product.
+struct KernelRuns {
+  int64_t length = 0, count = 0;
+
+  KernelRuns(const Geometry& g, const Window3& w) {
+    const int64_t taps = g.windows.kernel.numel();
+    const int64_t joined = g.groups == 1 && w.dilations[2] == 1 ? w.kernel[2] : 1;
+    length = joined * g.group_channels();
+    count = taps / joined;
+  }
+  int64_t pairs() const { return (length + 1) / 2; }
+  // Where they lie in a padded image of 16-bit numbers, in bytes from the first.
+  std::vector<int64_t> offsets(const Geometry& g, const Window3& w) const {
+    const int64_t steps = count / w.kernel[0] / w.kernel[1];
+    std::vector<int64_t> list;
+    for (int64_t k = 0; k < w.kernel[0]; ++k)
+      for (int64_t i = 0; i < w.kernel[1]; ++i)
+        for (int64_t j = 0; j < steps; ++j)
+          list.push_back(2 * g.channels *
+                         ((k * w.dilations[0] * w.padded(1) + i * w.dilations[1]) * w.padded(2) +
+                          j * w.dilations[2]));
+    return list;
+  }
+};
+
+// Whether windows are read where they lie.
+bool reads_runs(ByteForm form, const Window3& w) {
+  return form == ByteForm::pairs && !w.is_pixel();
+}
+
 struct ByteConv : Kernel {
   Ports p;
   Geometry g;
   Window3 w;
-  ByteProduct product;  // of one group
+  KernelRuns runs;
+  std::vector<int64_t> run_offsets;  // empty: rows are laid out
+  ByteProduct product;               // of one group
   Tensor packed;
   DType x_type;
   bool has_x_zero, in_place_rows;
@@ -80,6 +114,7 @@ struct ByteConv : Kernel {
       : p(ports),
         g(geometry),
         w(geometry.windows),
+        runs(geometry, w),
         product(shape),
         x_type(ctx.inputs[ports.x].dtype),
         has_x_zero(ctx.has_input(ports.x_zero)) {
@@ -91,11 +126,17 @@ struct ByteConv : Kernel {
     if (const int64_t share = (rows + thread_count() - 1) / thread_count(); share < block)
       block = std::max<int64_t>(1, share);
     block = (block + product.max_rows() - 1) / product.max_rows() * product.max_rows();
+    if (reads_runs(product.form(), w)) {
+      run_offsets = runs.offsets(g, w);
+      block = std::clamp<int64_t>(rows / thread_count(), 1, kMaxBlockRows);
+    }
     image = ChannelsLastBytes(ctx.inputs[p.x]);
     padded_at = terms_at = image.scratch_bytes();
     if (!w.is_pixel()) {
       const int64_t pixels = w.padded(0) * w.padded(1) * w.padded(2);
-      terms_at += static_cast<size_t>(pixels * g.channels * product.element_bytes() + 63) / 64 * 64;
+      // The last pair of a run may reach behind the image.
+      terms_at +=
+          static_cast<size_t>(pixels * g.channels * product.element_bytes() + 2 + 63) / 64 * 64;
     }
     scratch_bytes = terms_at + static_cast<size_t>(g.maps) * 8;
   }
@@ -136,6 +177,10 @@ struct ByteConv : Kernel {
     auto* padded = static_cast<std::byte*>(ctx.scratch) + padded_at;
     for (int64_t n = 0; n < g.batch; ++n) {
       pad(x + n * g.channels * g.windows.input.numel(), zero, padded);
+      if (!run_offsets.empty()) {
+        multiply_runs(padded, n * windows, finish);
+        continue;
+      }
       multiply(windows, n * windows, finish,
                [&](int64_t first, int64_t count, int64_t group, std::byte* to) {
                  const int64_t channel = group * g.group_channels();
@@ -176,6 +221,39 @@ struct ByteConv : Kernel {
                            });
       }
     });
+  }
+
+  // As multiply, of one padded image's windows.
+  template <class Finish>
+  void multiply_runs(const std::byte* padded, int64_t offset, const Finish& finish) const {
+    const IntegerRuns where{run_offsets.data(), run_offsets.size(),
+                            static_cast<size_t>(runs.pairs())};
+    const int64_t blocks = (windows + block - 1) / block;
+    const int64_t work = std::max<int64_t>(1, block * product.row_bytes() * g.maps / 4);
+    parallel_for(0, blocks, std::max<int64_t>(1, kGrain / work), [&](int64_t begin, int64_t end) {
+      std::array<const std::byte*, kMaxBlockRows> rows;
+      for (int64_t at = begin; at < end; ++at) {
+        const int64_t first = at * block, n = std::min(block, windows - first);
+        for (int64_t group = 0; group < g.groups; ++group) {
+          for (int64_t i = 0; i < n; ++i)
+            rows[static_cast<size_t>(i)] =
+                padded + 2 * (place_of(first + i) * g.channels + group * g.group_channels());
+          product.multiply_runs(rows.data(), n, where, weights(group), [&](ByteTile tile) {
+            tile.row += offset + first;
+            tile.column += group * g.group_maps();
+            finish(tile);
+          });
+        }
+      }
+    });
+  }
+
+  // The first pixel of a window in a padded image.
+  int64_t place_of(int64_t window) const {
+    const int64_t x = window % w.output[2] * w.strides[2];
+    const int64_t y = window / w.output[2] % w.output[1] * w.strides[1];
+    const int64_t z = window / w.output[2] / w.output[1] * w.strides[0];
+    return (z * w.padded(1) + y) * w.padded(2) + x;
   }
 
   void lay_pixels(const std::byte* x, int32_t zero, int64_t group, int64_t first, int64_t count,
@@ -227,13 +305,11 @@ struct ByteConv : Kernel {
     const auto tap = static_cast<size_t>(g.group_channels() * product.element_bytes());
     const auto line = static_cast<size_t>(w.kernel[2]) * tap;
     const bool joins = g.groups == 1 && w.dilations[2] == 1;
-    const int64_t x = window % w.output[2] * w.strides[2];
-    const int64_t y = window / w.output[2] % w.output[1] * w.strides[1];
-    const int64_t z = window / w.output[2] / w.output[1] * w.strides[0];
+    const int64_t corner = place_of(window);
     for (int64_t k = 0; k < w.kernel[0]; ++k)
       for (int64_t i = 0; i < w.kernel[1]; ++i, to += line) {
         const int64_t place =
-            ((z + k * w.dilations[0]) * w.padded(1) + y + i * w.dilations[1]) * w.padded(2) + x;
+            corner + (k * w.dilations[0] * w.padded(1) + i * w.dilations[1]) * w.padded(2);
         const std::byte* from = padded + place * pixel;
         if (joins) {
           std::memcpy(to, from, line);
@@ -281,15 +357,20 @@ struct BytesOut final : ByteConv {
   }
 };
 
-// The weights of a group as [taps][channels] by maps.
+// The weights of a group as [taps][channels] by maps: runs of `length` elements, each of which
+// takes `step` in the product.
+struct RunSteps {
+  int64_t length, step;
+};
 template <class T>
-void pack_group(const Geometry& g, const ByteProduct& product, const T* w,
+void pack_group(const Geometry& g, const ByteProduct& product, RunSteps runs, const T* w,
                 const ByteZeroPoints& zeros, int64_t group, int32_t* to) {
   const int64_t channels = g.group_channels(), taps = g.windows.kernel.numel();
   const int64_t first = group * g.group_maps();
   product.pack(
-      [&](int64_t k, int64_t j) {
-        const int64_t map = first + j;
+      [&](int64_t at, int64_t j) {
+        if (at % runs.step >= runs.length) return 0;
+        const int64_t map = first + j, k = at / runs.step * runs.length + at % runs.step;
         return int32_t{w[(map * channels + k % channels) * taps + k / channels]} - zeros.at(map);
       },
       to);
@@ -315,14 +396,19 @@ Prepared make(const PrepareContext& ctx, const Ports& p) {
     zeros.count = ctx.inputs[p.w_zero].numel();
   }
   const ByteForm form = zeros.fit_quads(g.maps) ? best_byte_form() : ByteForm::pairs;
-  const ByteProduct product(form, g.group_channels() * g.windows.kernel.numel(), g.group_maps());
   const Window3 w(g.windows);
+  const KernelRuns runs(g, w);
+  const int64_t taps = g.group_channels() * g.windows.kernel.numel();
+  RunSteps steps{taps, taps};
+  if (reads_runs(form, w)) steps = {runs.length, 2 * runs.pairs()};
+  const ByteProduct product(form, taps / steps.length * steps.step, g.group_maps());
   double padded = static_cast<double>(g.channels * product.element_bytes());
   for (size_t axis = 0; axis < 3; ++axis) padded *= static_cast<double>(w.padded(axis));
   if (padded > kMostPadded) return refuse("the padded image would not fit into memory");
   auto kernel = std::make_unique<Made>(ctx, p, g, product);
-  std::string key = fmt::format("byte conv {} times {}, {} {}", g.groups, product.layout(),
-                                given.shape.str(), name(given.dtype));
+  std::string key =
+      fmt::format("byte conv {} times {} in runs of {}, {} {}", g.groups, product.layout(),
+                  steps.length, given.shape.str(), name(given.dtype));
   for (int64_t j = 0; j < zeros.count; ++j) key += fmt::format(" {}", zeros.at(j));
   const int64_t count = g.groups * product.packed_size();
   const auto pack_now = [&] {
@@ -330,9 +416,10 @@ Prepared make(const PrepareContext& ctx, const Ports& p) {
     for (int64_t group = 0; group < g.groups; ++group) {
       int32_t* to = made.data<int32_t>() + group * product.packed_size();
       if (given.dtype == DType::i8)
-        pack_group(g, product, static_cast<const int8_t*>(given.constant), zeros, group, to);
+        pack_group(g, product, steps, static_cast<const int8_t*>(given.constant), zeros, group, to);
       else
-        pack_group(g, product, static_cast<const uint8_t*>(given.constant), zeros, group, to);
+        pack_group(g, product, steps, static_cast<const uint8_t*>(given.constant), zeros, group,
+                   to);
     }
     return made;
   };
