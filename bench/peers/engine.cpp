@@ -3,7 +3,10 @@
 //
 //   ./dev bench engine [--models DIR] [--threads 1,2] [--batch 1,8] [--filter TEXT] [--json]
 //
-// A speed-up is ONNX Runtime's time over Tenon's; the medians are those of whole rounds.
+// A speed-up is ONNX Runtime's time over Tenon's; the medians are those of whole rounds. The other
+// columns are ratios to ONNX Runtime's: "load" until there is a session of the ONNX file, "ready"
+// until one of its engine file is prepared for the inputs, "memory" and "mapped" the most of
+// either.
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -26,6 +29,7 @@
 #include "base/threads.h"
 #include "cli/model_session.h"
 #include "cli/tensor_difference.h"
+#include "engine/engine_file.h"
 #include "model_case.h"
 #include "ort.h"
 #include "profile/process_memory.h"
@@ -43,6 +47,10 @@ using Clock = std::chrono::steady_clock;
 constexpr auto kPause = std::chrono::milliseconds(8);
 constexpr size_t kFewestRounds = 9;
 constexpr size_t kLoads = 3;
+// What is loaded in a process each: the ONNX file, its engine file, and the ONNX file by ONNX
+// Runtime.
+constexpr std::array kSides{"tenon", "tenon-file", "ort"};
+constexpr const char* kEngineFile = "/model.tenon";
 
 struct Options {
   std::vector<std::string> folders;
@@ -52,7 +60,7 @@ struct Options {
   double seconds = 1.5;  // for each side of a case
   double round_seconds = 0.05;
   bool json = false, no_load = false;
-  std::string child;  // "tenon" or "ort": measure loading of `child_folder`, for the parent
+  std::string child;  // of kSides: measure loading of `child_folder`, for the parent
   std::string child_folder;
 };
 
@@ -85,6 +93,8 @@ struct Load {
   double load_ms = 0, first_ms = 0, rss_peak_mb = 0;
 };
 
+using Loads = std::array<Load, kSides.size()>;
+
 int measure_load(const Options& options) {
   const ModelCase made = read_case(options.child_folder);
   const int threads = options.threads.at(0);
@@ -104,7 +114,11 @@ int measure_load(const Options& options) {
     peer->set_inputs(in_order(made, peer->input_names()));
     run = [&] { peer->run(); };
   } else {
-    session.emplace(cli::load_session(made.path, {.threads = threads}));
+    const bool file = options.child == kSides[1];
+    session.emplace(cli::load_session(file ? options.child_folder + kEngineFile : made.path,
+                                      {.threads = threads}));
+    // ONNX Runtime's sessions are ready once they are made; an engine file is to be as ready.
+    if (file) session->prepare(made.inputs);
     load.load_ms = seconds_since(begin) * 1e3;
     run = [&] { session->run(made.inputs); };
   }
@@ -143,22 +157,23 @@ std::string output_of_self(std::vector<std::string> arguments) {
 }
 
 // The medians of several loads; nothing where one failed.
-std::optional<std::array<Load, 2>> measure_loads(const Options& options, const ModelCase& made,
-                                                 int threads) {
+std::optional<Loads> measure_loads(const Options& options, const ModelCase& made,
+                                   const engine::Session& session, int threads) {
   const TempDirectory folder("tenon_bench");
   write_case(made, folder.path());
-  std::array<std::vector<double>, 2> load, first, rss;
+  engine::save_engine(session, folder.path() + kEngineFile);
+  std::array<std::vector<double>, kSides.size()> load, first, rss;
   for (size_t round = 0; round < kLoads; ++round)
-    for (size_t side = 0; side < 2; ++side) {
+    for (size_t side = 0; side < kSides.size(); ++side) {
       const std::string output =
-          output_of_self({"--child", side == 0 ? "tenon" : "ort", "--child-folder", folder.path(),
-                          "--ort", options.ort, "--threads", std::to_string(threads)});
+          output_of_self({"--child", kSides[side], "--child-folder", folder.path(), "--ort",
+                          options.ort, "--threads", std::to_string(threads)});
       double a = 0, b = 0, c = 0;
       if (std::sscanf(output.c_str(), "%lf %lf %lf", &a, &b, &c) != 3) return std::nullopt;
       load[side].push_back(a), first[side].push_back(b), rss[side].push_back(c);
     }
-  std::array<Load, 2> result;
-  for (size_t side = 0; side < 2; ++side)
+  Loads result;
+  for (size_t side = 0; side < kSides.size(); ++side)
     result[side] = {profile::summarize(load[side]).median, profile::summarize(first[side]).median,
                     profile::summarize(rss[side]).median};
   return result;
@@ -206,7 +221,7 @@ struct Row {
   int64_t batch = 1;
   Speed speed;
   double difference = 0;  // of the outputs, relative to the largest magnitude of each
-  std::optional<std::array<Load, 2>> loads;
+  std::optional<Loads> loads;
 
   double speedup() const { return speed.ort_ms.median / speed.tenon_ms.median; }
 };
@@ -248,7 +263,7 @@ std::optional<Row> measure(const Options& options, const Ort& ort, const std::st
     const engine::Session session = cli::load_session(made->path, {.threads = threads});
     row.difference = worst_difference(session, session.run(made->inputs), peer, expected);
     row.speed = alternate([&] { session.run(made->inputs); }, [&] { peer.run(); }, options);
-    if (!options.no_load) row.loads = measure_loads(options, *made, threads);
+    if (!options.no_load) row.loads = measure_loads(options, *made, session, threads);
   } catch (const std::exception& error) {
     row.failure = error.what();
     row.failure = row.failure.substr(0, row.failure.find('\n'));
@@ -275,22 +290,27 @@ Json to_json(const Row& row) {
   json["rounds"] = row.speed.speedup.count;
   json["difference"] = row.difference;
   if (row.loads) {
-    const auto& [tenon, peer] = *row.loads;
+    const auto& [tenon, file, peer] = *row.loads;
     json["tenon_load_ms"] = tenon.load_ms;
     json["ort_load_ms"] = peer.load_ms;
     json["load_ratio"] = tenon.load_ms / peer.load_ms;
+    json["tenon_file_ready_ms"] = file.load_ms;
+    json["file_ready_ratio"] = file.load_ms / peer.load_ms;
     json["tenon_first_ms"] = tenon.first_ms;
     json["ort_first_ms"] = peer.first_ms;
     json["tenon_rss_mb"] = tenon.rss_peak_mb;
     json["ort_rss_mb"] = peer.rss_peak_mb;
     json["rss_ratio"] = tenon.rss_peak_mb / peer.rss_peak_mb;
+    json["tenon_file_rss_mb"] = file.rss_peak_mb;
+    json["file_rss_ratio"] = file.rss_peak_mb / peer.rss_peak_mb;
   }
   return json;
 }
 
 void print_header() {
-  std::printf("%-28s %7s %5s %10s %10s %8s %13s %9s %9s %9s\n", "model", "threads", "batch",
-              "tenon ms", "ort ms", "speed-up", "10-90 %", "load", "memory", "diff");
+  std::printf("%-28s %7s %5s %10s %10s %8s %13s %7s %7s %7s %7s %9s\n", "model", "threads", "batch",
+              "tenon ms", "ort ms", "speed-up", "10-90 %", "load", "ready", "memory", "mapped",
+              "diff");
 }
 
 void print_row(const Row& row) {
@@ -301,11 +321,14 @@ void print_row(const Row& row) {
   }
   std::printf("%10.3f %10.3f %8.2f %6.2f-%-6.2f ", row.speed.tenon_ms.median,
               row.speed.ort_ms.median, row.speedup(), row.speed.speedup.p10, row.speed.speedup.p90);
-  if (row.loads)
-    std::printf("%9.2f %9.2f ", (*row.loads)[0].load_ms / (*row.loads)[1].load_ms,
-                (*row.loads)[0].rss_peak_mb / (*row.loads)[1].rss_peak_mb);
-  else
-    std::printf("%9s %9s ", "-", "-");
+  if (row.loads) {
+    const auto& [tenon, file, peer] = *row.loads;
+    std::printf("%7.2f %7.2f %7.2f %7.2f ", tenon.load_ms / peer.load_ms,
+                file.load_ms / peer.load_ms, tenon.rss_peak_mb / peer.rss_peak_mb,
+                file.rss_peak_mb / peer.rss_peak_mb);
+  } else {
+    std::printf("%7s %7s %7s %7s ", "-", "-", "-", "-");
+  }
   std::printf("%9.1e\n", row.difference);
   std::fflush(stdout);
 }
