@@ -156,6 +156,7 @@ graph::Graph write_engine(const graph::Graph& graph, const TensorList& like,
   how.passes.only = options.only;
   const engine::Session session(graph, how);
   session.prepare(like);
+  check_interrupted("optimize");
   engine::save_engine(session, options.output, {.precision = options.quantize.precision});
   return session.graph();
 }

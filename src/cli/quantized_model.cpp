@@ -146,7 +146,7 @@ QuantizedModel by_samples(Graph graph, const QuantizeFlags& flags, const Calibra
   const bool any = std::ranges::any_of(
       graph.nodes(), [&](const Node& node) { return graph::is_weighted(graph, node); });
   if (!any) {
-    model.original = std::move(graph);
+    model.original = graph;
     explain_floats(model, flags, {});
     check_any(model, flags);
   }
