@@ -1,5 +1,5 @@
-// Every pass over small graphs of every operator: compiled after it alone, after each step of the
-// pipeline, and after all together, a graph computes what the interpreter computes without any.
+// Every pass over small graphs of every operator: compiled after it alone, and after all together,
+// a graph computes what the interpreter computes without any.
 //
 // TENON_WIDE_TESTS=1 in the environment takes every type of every sample, and leaves each pass out
 // of the pipeline in turn: half an hour.
@@ -36,7 +36,6 @@ const std::vector<Specimen>& specimens() {
                                             : specimens_of(few_cases(*op), kSurrounded);
       std::ranges::move(own, std::back_inserter(all));
     }
-    std::cerr << all.size() << " specimens\n";
     return all;
   }();
   return made;
@@ -57,17 +56,37 @@ TensorList compiled(const graph::Graph& graph, const Specimen& specimen) {
   return session.run(specimen.inputs);
 }
 
+// Which of the steps is at fault.
+std::string first_wrong_step(const Specimen& specimen, graph::PassOptions options) {
+  std::string wrong;
+  options.after = [&](const Pass& pass, const graph::Graph& graph) {
+    if (!wrong.empty()) return;
+    const std::string text = difference(interpreted(graph, specimen), specimen);
+    if (!text.empty()) wrong = fmt::format("; interpreted after {}: {}", pass.name, text);
+  };
+  graph::Graph graph = specimen.graph;
+  run_passes(graph, options);
+  return wrong.empty() ? "; interpreted it is right" : wrong;
+}
+
+using Counts = std::map<std::string_view, int>;  // of specimens that a pass changed
+
 // Runs the passes; "" or what went wrong.
 std::string run_and_compare(const Specimen& specimen, const graph::PassOptions& given,
-                            bool always = false) {
+                            Counts& counts) {
   try {
     graph::PassOptions options = given;
     options.verify = true;
+    bool changed = false;
+    options.after = [&](const Pass& pass, const graph::Graph&) {
+      ++counts[pass.name];
+      changed = true;
+    };
     graph::Graph graph = specimen.graph;
-    int changes = 0;
-    for (const graph::PassResult& result : run_passes(graph, options)) changes += result.changes;
-    if (changes == 0 && !always) return "";
-    return difference(compiled(graph, specimen), specimen);
+    run_passes(graph, options);
+    if (!changed) return "";
+    const std::string text = difference(compiled(graph, specimen), specimen);
+    return text.empty() ? "" : text + first_wrong_step(specimen, options);
   } catch (const Error& error) {
     return error.what();
   }
@@ -77,61 +96,37 @@ class EachPass : public testing::TestWithParam<const Pass*> {};
 
 TEST_P(EachPass, AloneKeepsResults) {
   const NoGrad no_grad;
-  int changed = 0;
-  for (const Specimen& specimen : specimens()) {
-    graph::PassOptions options;
-    options.only = {std::string(GetParam()->name)};
-    options.after = [&](const Pass&, const graph::Graph&) { ++changed; };
-    EXPECT_EQ(run_and_compare(specimen, options), "") << specimen.name;
-  }
-  RecordProperty("changed", changed);
+  Counts counts;
+  graph::PassOptions options;
+  options.only = {std::string(GetParam()->name)};
+  for (const Specimen& specimen : specimens())
+    EXPECT_EQ(run_and_compare(specimen, options, counts), "") << specimen.name;
+  RecordProperty("changed", counts[GetParam()->name]);
 }
 
 TEST_P(EachPass, LeftOutKeepsResults) {
   if (!is_wide()) GTEST_SKIP() << "it takes minutes; set TENON_WIDE_TESTS=1";
   const NoGrad no_grad;
-  for (const Specimen& specimen : specimens()) {
-    graph::PassOptions options;
-    options.without = {std::string(GetParam()->name)};
-    EXPECT_EQ(run_and_compare(specimen, options), "") << specimen.name;
-  }
+  Counts counts;
+  graph::PassOptions options;
+  options.without = {std::string(GetParam()->name)};
+  for (const Specimen& specimen : specimens())
+    EXPECT_EQ(run_and_compare(specimen, options, counts), "") << specimen.name;
 }
 
 INSTANTIATE_TEST_SUITE_P(Pipeline, EachPass,
                          testing::ValuesIn(passes::all().begin(), passes::all().end()),
                          [](const auto& tested) { return std::string(tested.param->name); });
 
+// What no pass changes is run compiled by graph_test.cpp.
 TEST(AllPasses, KeepResultsTogether) {
   const NoGrad no_grad;
+  Counts counts;
   for (const Specimen& specimen : specimens())
-    EXPECT_EQ(run_and_compare(specimen, {}, true), "") << specimen.name;
-}
-
-// Names the step that is at fault; a pass that changes no specimen is tested by none.
-TEST(AllPasses, KeepResultsStepByStep) {
-  const NoGrad no_grad;
-  std::map<std::string_view, int> changed;
-  for (const Specimen& specimen : specimens()) {
-    graph::PassOptions options;
-    options.verify = true;
-    std::string wrong;
-    options.after = [&](const Pass& pass, const graph::Graph& graph) {
-      ++changed[pass.name];
-      if (!wrong.empty()) return;
-      const std::string text = difference(interpreted(graph, specimen), specimen);
-      if (!text.empty()) wrong = fmt::format("after {}: {}", pass.name, text);
-    };
-    try {
-      graph::Graph graph = specimen.graph;
-      run_passes(graph, options);
-    } catch (const Error& error) {
-      wrong = error.what();
-    }
-    EXPECT_EQ(wrong, "") << specimen.name;
-  }
+    EXPECT_EQ(run_and_compare(specimen, {}, counts), "") << specimen.name;
   for (const Pass* pass : passes::all())
-    EXPECT_GT(changed[pass->name], 0) << "no specimen is for the pass " << pass->name
-                                      << "; add a surrounding in tests/all_ops/specimens.cpp";
+    EXPECT_GT(counts[pass->name], 0) << "no specimen is for the pass " << pass->name
+                                     << "; add a surrounding in tests/all_ops/specimens.cpp";
 }
 
 }  // namespace

@@ -150,6 +150,7 @@ constexpr Surrounding kSurroundings[] = {
     {"between reshapes", reshaped, reshaped},
     {"between Identity and Neg", [](const Tensor& x) { return op::Identity(op::Neg(op::Neg(x))); },
      [](const Tensor& y) { return op::Neg(op::Identity(y)) * 1 + 0; }},
+    {"of quantised values", quantised, nullptr},
     {"quantised", quantised, quantised, false, 1.01 * kStep},
     {"quantised, with Relu", quantised, [](const Tensor& y) { return quantised(op::Relu(y)); },
      false, 1.01 * kStep},
@@ -160,14 +161,24 @@ constexpr Surrounding kSurroundings[] = {
 
 using Body = std::function<TensorList(const TensorList&)>;
 
-// Of the drawn inputs, all or only the first become inputs of the graph; the rest are constants.
-Specimen record(const Case& c, const std::string& what, bool all_inputs, const Body& body) {
+enum class Inputs {
+  all,          // that are drawn become inputs of the graph
+  first,        // and the rest are constants
+  first_traced  // constants of the graph, so that what is done to them is recorded
+};
+
+Specimen record(const Case& c, const std::string& what, Inputs which, const Body& body) {
   Specimen specimen;
   specimen.name = c.str() + what;
   const auto recorder = graph::Recorder::create("specimen");
   TensorList args = c.inputs;
   for (size_t i = 0; i < args.size(); ++i) {
-    if (!is_drawn(c, i) || (!all_inputs && !specimen.inputs.empty())) continue;
+    if (!is_drawn(c, i)) continue;
+    if (which != Inputs::all && !specimen.inputs.empty()) {
+      if (which == Inputs::first_traced && is_f32(args[i]))
+        args[i] = recorder->tensor_of(recorder->value_of(args[i]));
+      continue;
+    }
     specimen.inputs.push_back(args[i]);
     args[i] = recorder->input("x" + std::to_string(i), args[i].dtype(), to_dims(args[i].shape()));
   }
@@ -236,9 +247,9 @@ void add_expansions(std::vector<Specimen>& list, const Specimen& whole) {
 
 // Left out where the neighbours do not fit the call.
 void try_finish(std::vector<Specimen>& list, const Case& c, std::string_view around, double step,
-                const Body& body) {
+                Inputs which, const Body& body) {
   try {
-    Specimen specimen = record(c, fmt::format(", {}", around), false, body);
+    Specimen specimen = record(c, fmt::format(", {}", around), which, body);
     specimen.tolerance = {1e-4, step};
     finish(list, std::move(specimen));
   } catch (const Error& error) {
@@ -248,27 +259,29 @@ void try_finish(std::vector<Specimen>& list, const Case& c, std::string_view aro
 
 void add_surroundings(std::vector<Specimen>& list, const Case& c) {
   for (const Surrounding& around : kSurroundings) {
-    try_finish(list, c, around.name, around.step, [&](const TensorList& given) {
-      TensorList args = given;
-      bool done = false;
-      for (size_t i = 0; i < args.size(); ++i) {
-        if (!around.before || !is_drawn(c, i) || !is_f32(args[i]) || (done && around.first_only))
-          continue;
-        args[i] = around.before(args[i]);
-        done = true;
-      }
-      TensorList outputs = call(c, args);
-      for (Tensor& output : outputs)
-        if (around.after && is_f32(output)) output = around.after(output);
-      return outputs;
-    });
+    try_finish(list, c, around.name, around.step, Inputs::first_traced,
+               [&](const TensorList& given) {
+                 TensorList args = given;
+                 bool done = false;
+                 for (size_t i = 0; i < args.size(); ++i) {
+                   if (!around.before || !is_drawn(c, i) || !is_f32(args[i]) ||
+                       (done && around.first_only))
+                     continue;
+                   args[i] = around.before(args[i]);
+                   done = true;
+                 }
+                 TensorList outputs = call(c, args);
+                 for (Tensor& output : outputs)
+                   if (around.after && is_f32(output)) output = around.after(output);
+                 return outputs;
+               });
   }
 }
 
 // The same call twice, and with other constants in place of its own.
 void add_siblings(std::vector<Specimen>& list, const Case& c) {
   if (c.op->random) return;
-  try_finish(list, c, "thrice", 1e-5, [&](const TensorList& args) {
+  try_finish(list, c, "thrice", 1e-5, Inputs::first, [&](const TensorList& args) {
     TensorList outputs = call(c, args);
     for (const Tensor& again : call(c, args)) outputs.push_back(again);
     TensorList others = args;
@@ -289,7 +302,8 @@ std::vector<Specimen> specimens_of(const std::vector<Case>& cases, size_t surrou
     const auto drawn = static_cast<size_t>(std::ranges::count(c.random, true));
     for (const bool all_inputs : {true, false}) {
       if (!all_inputs && drawn < 2) break;
-      const Specimen whole = record(c, all_inputs ? "" : ", of its first input", all_inputs, plain);
+      const Specimen whole = record(c, all_inputs ? "" : ", of its first input",
+                                    all_inputs ? Inputs::all : Inputs::first, plain);
       if (whole.inputs.empty()) break;
       finish(list, whole);
       add_expansions(list, whole);

@@ -1,6 +1,7 @@
-// ONNX's own node tests, one case each. Those whose operators and types Tenon has must pass, but
-// for the ones in tests/onnx/exceptions.txt, which must fail: the list says what is so. Tests that
-// need an operator which is not in the catalogue are skipped, and counted at the end.
+// ONNX's own node tests, one case each, interpreted and compiled. Those whose operators and types
+// Tenon has must pass, but for the ones in tests/onnx/exceptions.txt, which must fail: the list
+// says what is so. Tests that need an operator which is not in the catalogue are skipped, and
+// counted at the end.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -9,6 +10,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "engine/session.h"
 #include "formats/onnx/backend_tests.h"
 #include "formats/onnx/export.h"
 #include "formats/onnx/import.h"
@@ -109,6 +111,21 @@ TEST_P(OnnxNode, Agrees) {
       for (const std::string& obstacle : result.obstacles) ++summary().obstacles[obstacle];
       GTEST_SKIP() << "needs " << result.obstacles.front();
   }
+}
+
+TEST_P(OnnxNode, AgreesCompiled) {
+  const BackendTest& test = GetParam();
+  if (exceptions().contains(test.name)) GTEST_SKIP() << "it does not pass interpreted";
+  const RunGraph run_compiled = [](const graph::Graph& graph, const TensorList& inputs) {
+    engine::SessionOptions options;
+    options.passes.verify = true;
+    options.tune = engine::Tune::off;  // measured choices would make the test slow
+    return engine::Session(graph, options).run(inputs);
+  };
+  const BackendResult result = run_backend_test(test, {}, run_compiled);
+  if (result.verdict == BackendResult::Verdict::not_applicable)
+    GTEST_SKIP() << "needs " << result.obstacles.front();
+  EXPECT_EQ(result.verdict, BackendResult::Verdict::passed) << result.reason;
 }
 
 // The installed ONNX has a checker too, which does not know what its tests do not.
