@@ -77,8 +77,9 @@ class Mover {
   // What is left and moves only axes of size 1 is a Reshape.
   void make_reshape(NodeId n) {
     const Node& node = r_.node(n);
+    if (node.op != &op::Transpose) return;
     const ValueId x = node.inputs[0], y = node.outputs[0];
-    if (node.op != &op::Transpose || !r_.type(x).ranked) return;
+    if (!r_.type(x).ranked) return;
     if (r_.users(y).empty() && !r_.is_output(y)) return;
     const Dims& dims = r_.type(x).dims;
     const Order order = graph::order_of(node, dims.size());
