@@ -8,6 +8,8 @@
 #include "nn/layers.h"
 #include "nn/loss.h"
 #include "ops/math/catalog.h"
+#include "ops/microsoft/catalog.h"
+#include "ops/nn/catalog.h"
 #include "ops/shape/catalog.h"
 #include "runtime/random.h"
 
@@ -31,6 +33,33 @@ std::string message_of(const std::function<void()>& call) {
 Graph capture_linear(nn::Module& model) {
   return capture([&](const TensorList& x) { return TensorList{model(x[0])}; },
                  {{"x", DType::f32, {Dim::symbol("batch"), 3}}}, {"y"}, model.state());
+}
+
+TEST(Graph, CountsTheProductsOfFusedOperators) {
+  const auto count = [](const graph::InputSpec& x, auto&& body) {
+    const Graph g =
+        capture([&](const TensorList& in) { return TensorList{body(in[0])}; }, {x}, {"y"});
+    return g.flops({{"batch", 4}}).front().second;
+  };
+  const Dim batch = Dim::symbol("batch");
+  const Tensor kernel = randn({8, 3, 3, 3}), matrix = randn({5, 6});
+  // Twice the multiplications: windows of 3x3x3 for 8 maps of 6x6.
+  EXPECT_EQ(count({"x", DType::f32, {batch, 3, 8, 8}},
+                  [&](const Tensor& x) {
+                    return op::FusedConv(x, kernel, {{"activation", "Relu"}});
+                  }),
+            2.0 * 4 * 8 * 36 * 27);
+  EXPECT_EQ(count({"x", DType::f32, {5, batch}},
+                  [&](const Tensor& x) {
+                    return op::FusedMatMul(x, matrix, {{"transA", 1}});
+                  }),
+            2.0 * 4 * 5 * 6);
+  const Tensor w = randn({1, 12, 5}), r = randn({1, 12, 3});
+  EXPECT_EQ(count({"x", DType::f32, {7, batch, 5}},
+                  [&](const Tensor& x) {
+                    return op::LSTM.all({x, w, r}, {{"hidden_size", 3}}, 1)[0];
+                  }),
+            2.0 * 7 * 4 * 12 * (5 + 3));
 }
 
 TEST(Graph, CapturesAModuleWithADynamicBatch) {

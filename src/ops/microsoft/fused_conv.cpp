@@ -3,6 +3,7 @@
 #include "ops/microsoft/catalog.h"
 #include "ops/microsoft/microsoft_rules.h"
 #include "ops/nn/catalog.h"
+#include "ops/nn/conv_rules.h"
 #include "ops/nn/windows.h"
 #include "ops/samples.h"
 
@@ -31,6 +32,10 @@ void infer(InferContext& ctx) {
   }
   microsoft::check_activation(ctx, activation(ctx));
   ctx.output(0, y.dims);
+}
+
+double flops(const InferContext& ctx) {
+  return conv_rules::flops(ctx.outputs()[0].dims, ctx.dims(1));
 }
 
 TensorList expand(const ExpandContext& ctx) {
@@ -97,6 +102,7 @@ constinit const OpDef FusedConv{
     .grad = through_expansion,
     .onnx = {.domain = microsoft::kDomain, .since = 1},
     .quant = QuantRole::weighted,
+    .flops = flops,
     .samples = samples,
 };
 

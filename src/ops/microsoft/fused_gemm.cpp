@@ -28,6 +28,12 @@ void infer(InferContext& ctx) {
   ctx.output(0, y.dims);
 }
 
+double flops(const InferContext& ctx) {
+  const Dims& a = ctx.dims(0);
+  const Dim steps = a[0] * a[1] * ctx.dims(1)[ctx.i("transB") != 0 ? 0 : 1];
+  return steps.is_const() ? 2.0 * static_cast<double>(steps.value()) : 0;
+}
+
 TensorList expand(const ExpandContext& ctx) {
   const Tensor c = ctx.has_input(2) ? ctx.input(2) : Tensor();
   const Tensor y = Gemm(ctx.input(0), ctx.input(1), c, gemm_attrs(ctx));
@@ -64,6 +70,7 @@ constinit const OpDef FusedGemm{
     .grad = through_expansion,
     .onnx = {.domain = microsoft::kDomain, .since = 1},
     .quant = QuantRole::weighted,
+    .flops = flops,
     .samples = samples,
 };
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "ops/math/catalog.h"
+#include "ops/math/product_rules.h"
 #include "ops/microsoft/catalog.h"
 #include "ops/microsoft/microsoft_rules.h"
 #include "ops/shape/catalog.h"
@@ -31,16 +32,26 @@ std::vector<int64_t> order_of(const Call& call, size_t i, size_t rank) {
                 : order(call, rank, "transB", "transBatchB");
 }
 
-}  // namespace
-
-Dims infer_product(const InferContext& ctx) {
+// A and B as MatMul takes them.
+std::vector<TensorType> operands(const InferContext& ctx) {
   std::vector<TensorType> inputs{ctx.input(0), ctx.input(1)};
   for (size_t i = 0; i < 2; ++i) {
     const std::vector<int64_t> axes = order_of(ctx, i, ctx.rank(i));
     for (size_t k = 0; k < axes.size(); ++k)
       inputs[i].dims[k] = ctx.dims(i)[static_cast<size_t>(axes[k])];
   }
-  return like(ctx, op::MatMul, {}, inputs)[0].dims;
+  return inputs;
+}
+
+}  // namespace
+
+Dims infer_product(const InferContext& ctx) {
+  return like(ctx, op::MatMul, {}, operands(ctx))[0].dims;
+}
+
+double product_flops(const InferContext& ctx) {
+  const std::vector<TensorType> inputs = operands(ctx);
+  return product_rules::flops(inputs[0].dims, inputs[1].dims);
 }
 
 Tensor product(const ExpandContext& ctx) {
@@ -92,6 +103,7 @@ constinit const OpDef FusedMatMul{
     .grad = through_expansion,
     .onnx = {.domain = microsoft::kDomain, .since = 1},
     .quant = QuantRole::weighted,
+    .flops = microsoft::product_flops,
     .samples = samples,
 };
 

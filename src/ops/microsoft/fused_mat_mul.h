@@ -9,6 +9,7 @@ namespace tenon::microsoft {
 
 // alpha * A * B with the call's transA, transB, transBatchA and transBatchB.
 Dims infer_product(const InferContext& ctx);
+double product_flops(const InferContext& ctx);
 Tensor product(const ExpandContext& ctx);
 // Samples of the attributes that the operator has.
 void product_samples(Samples& s, const OpDef& op);

@@ -52,6 +52,7 @@ constinit const OpDef FusedMatMulActivation{
     .grad = through_expansion,
     .onnx = {.domain = microsoft::kDomain, .since = 1},
     .quant = QuantRole::weighted,
+    .flops = microsoft::product_flops,
     .samples = samples,
 };
 

@@ -1,5 +1,6 @@
 // GemmFastGelu: FastGelu of a matrix product.
 #include "ops/math/catalog.h"
+#include "ops/math/product_rules.h"
 #include "ops/microsoft/catalog.h"
 #include "ops/microsoft/microsoft_rules.h"
 #include "ops/samples.h"
@@ -14,6 +15,8 @@ void infer(InferContext& ctx) {
   microsoft::check_bias(ctx, 2, ctx.dims(1)[1]);
   ctx.output(0, product);
 }
+
+double flops(const InferContext& ctx) { return product_rules::flops(ctx.dims(0), ctx.dims(1)); }
 
 TensorList expand(const ExpandContext& ctx) {
   const Tensor product = MatMul(ctx.input(0), ctx.input(1));
@@ -42,6 +45,7 @@ constinit const OpDef GemmFastGelu{
     .grad = through_expansion,
     .onnx = {.domain = microsoft::kDomain, .since = 1},
     .quant = QuantRole::weighted,
+    .flops = flops,
     .samples = samples,
 };
 

@@ -2,6 +2,7 @@
 #include "ops/math/catalog.h"
 #include "ops/microsoft/catalog.h"
 #include "ops/microsoft/microsoft_rules.h"
+#include "ops/nn/conv_rules.h"
 #include "ops/samples.h"
 #include "ops/shape/catalog.h"
 
@@ -41,6 +42,11 @@ void infer(InferContext& ctx) {
   ctx.output(0, last);
 }
 
+// The order of the maps' axes is all the same to the count.
+double flops(const InferContext& ctx) {
+  return conv_rules::flops(ctx.outputs()[0].dims, ctx.dims(1));
+}
+
 TensorList expand(const ExpandContext& ctx) {
   const auto given = [&](size_t i) { return ctx.has_input(i) ? ctx.input(i) : Tensor(); };
   const Tensor z = ctx.has_input(3) ? move_channels(ctx.input(3), true) : Tensor();
@@ -76,6 +82,7 @@ constinit const OpDef NhwcFusedConv{
     .grad = through_expansion,
     .onnx = {.domain = microsoft::kDomain, .since = 1},
     .quant = QuantRole::weighted,
+    .flops = flops,
     .samples = samples,
 };
 

@@ -25,6 +25,7 @@ constinit const OpDef TransposeMatMul{
     .grad = through_expansion,
     .onnx = {.domain = microsoft::kDomain, .since = 1},
     .quant = QuantRole::weighted,
+    .flops = microsoft::product_flops,
     .samples = samples,
 };
 

@@ -61,6 +61,7 @@ constinit const OpDef GRU{
     .onnx = {.since = 14,
              .older = {{1, recurrent::upgrade_1}, {3, recurrent::upgrade_1}, {7, upgrade::as_is}},
              .lower = recurrent::lower},
+    .flops = recurrent::flops,
     .samples = samples,
 };
 

@@ -69,6 +69,7 @@ constinit const OpDef LSTM{
     .onnx = {.since = 14,
              .older = {{1, recurrent::upgrade_1}, {7, upgrade::as_is}},
              .lower = recurrent::lower},
+    .flops = recurrent::flops,
     .samples = samples,
 };
 

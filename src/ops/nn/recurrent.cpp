@@ -179,6 +179,12 @@ void infer(InferContext& ctx) {
   for (size_t i = 1; i < 3; ++i) ctx.output(i, state_dims(settings, s));
 }
 
+double flops(const InferContext& ctx) {
+  const Dim weights = product(ctx.dims(kW)) + product(ctx.dims(kR));
+  const Dim steps = ctx.dims(kX)[0] * ctx.dims(kX)[1] * weights;
+  return steps.is_const() ? 2.0 * static_cast<double>(steps.value()) : 0;
+}
+
 template <Cell cell>
 void infer_grad(InferContext& ctx) {
   const Settings settings = settings_of(ctx, cell);

@@ -71,6 +71,8 @@ constexpr size_t y_port(Cell cell) { return cell == Cell::lstm ? 8 : 6; }
 // Shapes of Y, Y_h and Y_c from those of the inputs, all validated.
 template <Cell cell>
 void infer(InferContext& ctx);
+// Of the products with W and R, as if every sequence had the full length.
+double flops(const InferContext& ctx);
 // Shapes of dX, dW, dR, dB, dinitial_h, dinitial_c and dP (GRU and RNN end with dinitial_h).
 template <Cell cell>
 void infer_grad(InferContext& ctx);
