@@ -63,13 +63,13 @@ void copy_data(const RunContext& ctx, int64_t bytes) {
   });
 }
 
-template <class T, class Combine>
-struct ScatterElementsKernel final : Kernel {
+// What does not depend on the types of the elements or on how they combine, compiled once.
+struct ScatterElementsShapes : Kernel {
   DType index_type;
   size_t axis;
   Shape data, index, strides, index_strides;
 
-  explicit ScatterElementsKernel(const PrepareContext& ctx)
+  explicit ScatterElementsShapes(const PrepareContext& ctx)
       : index_type(ctx.inputs[1].dtype),
         axis(static_cast<size_t>(normalize_axis(ctx.i("axis"), ctx.inputs[0].rank(), ctx.op.name))),
         data(ctx.inputs[0].shape),
@@ -78,7 +78,26 @@ struct ScatterElementsKernel final : Kernel {
         index_strides(index.row_major_strides()) {}
 
   // A unit is what has the same place on all axes but the scattered one and the last: nobody else
-  // writes where it does.
+  // writes where it does. The first of its elements in y and in the updates.
+  struct Start {
+    int64_t to = 0, from = 0;
+  };
+  Start start_of(int64_t unit) const {
+    Start start;
+    for (size_t a = index.rank(); a-- > 0;) {
+      if (a == axis || a == index.rank() - 1) continue;
+      start.to += unit % index[a] * strides[a];
+      start.from += unit % index[a] * index_strides[a];
+      unit /= index[a];
+    }
+    return start;
+  }
+};
+
+template <class T, class Combine>
+struct ScatterElementsKernel final : ScatterElementsShapes {
+  using ScatterElementsShapes::ScatterElementsShapes;
+
   void run(const RunContext& ctx) const override {
     copy_data(ctx, data.numel() * static_cast<int64_t>(sizeof(T)));
     if (index.numel() == 0) return;
@@ -92,13 +111,7 @@ struct ScatterElementsKernel final : Kernel {
 
   void run_unit(const RunContext& ctx, int64_t unit) const {
     const size_t last = index.rank() - 1;
-    int64_t to = 0, from = 0;
-    for (size_t a = index.rank(); a-- > 0;) {
-      if (a == axis || a == last) continue;
-      to += unit % index[a] * strides[a];
-      from += unit % index[a] * index_strides[a];
-      unit /= index[a];
-    }
+    const auto [to, from] = start_of(unit);
     const T* updates = ctx.input<T>(2);
     T* y = ctx.output<T>(0) + to;
     const int64_t run = axis == last ? 1 : index[last];
@@ -114,13 +127,12 @@ struct ScatterElementsKernel final : Kernel {
   }
 };
 
-template <class T, class Combine>
-struct ScatterNdKernel final : Kernel {
+struct ScatterNdShapes : Kernel {
   size_t depth;
   int64_t places = 1, slice = 1;
   Shape data, strides;
 
-  explicit ScatterNdKernel(const PrepareContext& ctx)
+  explicit ScatterNdShapes(const PrepareContext& ctx)
       : depth(static_cast<size_t>(ctx.inputs[1].shape.back())),
         data(ctx.inputs[0].shape),
         strides(data.row_major_strides()) {
@@ -134,6 +146,11 @@ struct ScatterNdKernel final : Kernel {
       to += checked_index("ScatterND", index[axis], axis, data[axis]) * strides[axis];
     return to;
   }
+};
+
+template <class T, class Combine>
+struct ScatterNdKernel final : ScatterNdShapes {
+  using ScatterNdShapes::ScatterNdShapes;
 
   void run(const RunContext& ctx) const override {
     copy_data(ctx, data.numel() * static_cast<int64_t>(sizeof(T)));
