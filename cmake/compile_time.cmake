@@ -18,11 +18,16 @@ function(tenon_precompile target)
   endif()
 endfunction()
 
-# tenon_optimize_less(<target> <regular expression>)
-# Release builds compile the sources whose paths match with -O1: those that decide what to compute, once a signature or a
-# file, and leave the computing to kernels. Call it where the target is defined, when all its sources are known.
+# tenon_optimize_less(<target> <regular expression> [EXCEPT <regular expression>...])
+# Release builds compile the sources whose paths match, and match none of the exceptions, with -O1: those that decide
+# what to compute, once a signature or a file, and leave the computing to kernels. Call it where the target is defined,
+# when all its sources are known.
 function(tenon_optimize_less target pattern)
+  cmake_parse_arguments(PARSE_ARGV 2 arg "" "" "EXCEPT")
   get_target_property(sources ${target} SOURCES)
   list(FILTER sources INCLUDE REGEX "${pattern}")
+  foreach(exception IN LISTS arg_EXCEPT)
+    list(FILTER sources EXCLUDE REGEX "${exception}")
+  endforeach()
   set_source_files_properties(${sources} PROPERTIES COMPILE_OPTIONS $<$<CONFIG:Release>:-O1>)
 endfunction()
