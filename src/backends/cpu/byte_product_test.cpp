@@ -1,5 +1,5 @@
 // The kernels of 8-bit products with packed weights: exactly what the reference computes, on every
-// instruction set, in both forms of packing.
+// instruction set, in all forms of packing.
 #include "backends/cpu/byte_product.h"
 
 #include <gtest/gtest.h>
@@ -146,6 +146,26 @@ TEST(ByteProduct, SumsConvolutions) {
                    {bytes(c.x, DType::u8), bytes(c.w, DType::i8), Tensor::scalar(9, DType::u8),
                     Tensor::full({c.w[0]}, 0, DType::i8)},
                    c.attrs, "cpu.byte_conv_integer");
+  });
+}
+
+// Weights within 64 of their zero points, for which AVX2 has a form of its own.
+TEST(ByteProduct, NarrowWeightsAsTheReference) {
+  cpu::on_every_target([] {
+    for (const DType x_type : {DType::u8, DType::i8}) {
+      const Tensor zero = Tensor::scalar(9, x_type);
+      for (const ConvCase& c : kConvs) {
+        const Tensor x = bytes(c.x, x_type), w_zero = Tensor::full({c.w[0]}, 3, DType::i8);
+        const Tensor w = random(c.w, -61, 67.9, DType::i8);
+        for (const Tensor& image : {x, last(x)})
+          expect_exact(op::ConvInteger, {image, w, zero, w_zero}, c.attrs, "cpu.byte_conv_integer");
+      }
+      for (const int64_t inner : {1, 4, 27})
+        expect_exact(op::MatMulInteger,
+                     {bytes({13, inner}, x_type), random({inner, 35}, -64, 64.9, DType::i8), zero,
+                      Tensor::scalar(0, DType::i8)},
+                     {}, "cpu.byte_mat_mul_integer");
+    }
   });
 }
 
