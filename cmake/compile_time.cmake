@@ -12,9 +12,8 @@ function(tenon_precompile target)
   target_precompile_headers(${target} PRIVATE ${ARGN})
   # ccache keeps objects made with precompiled headers only when told that these are known.
   if(TENON_CCACHE AND CMAKE_CXX_COMPILER_LAUNCHER STREQUAL TENON_CCACHE)
-    set(sloppiness pch_defines,time_macros,include_file_mtime,include_file_ctime)
     set_target_properties(${target} PROPERTIES CXX_COMPILER_LAUNCHER
-      "${CMAKE_COMMAND};-E;env;CCACHE_SLOPPINESS=${sloppiness};${TENON_CCACHE}")
+      "${PROJECT_SOURCE_DIR}/cmake/ccache_precompiled;${TENON_CCACHE}")
     target_compile_options(${target} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>)
   endif()
 endfunction()

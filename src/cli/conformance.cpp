@@ -1,8 +1,8 @@
 // tenon conformance: ONNX's backend tests, in folders.
+#include <re2/re2.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <re2/re2.h>
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
@@ -117,7 +117,7 @@ Outcome run_isolated(const BackendTest& test, const Options& options) {
 }
 
 std::vector<BackendTest> find_tests(const Options& options) {
-  const RE2 filter(options.filter, RE2::Quiet);
+  const re2::RE2 filter(options.filter, re2::RE2::Quiet);
   TENON_CHECK(filter.ok(), usage,
               "--filter {}: this is no regular expression ({}); write one such as "
               "'^test_conv'",
@@ -127,7 +127,7 @@ std::vector<BackendTest> find_tests(const Options& options) {
   for (const std::string& folder : options.folders)
     for (BackendTest& test : formats::find_backend_tests(folder)) {
       ++found;
-      if (RE2::PartialMatch(test.name, filter)) tests.push_back(std::move(test));
+      if (re2::RE2::PartialMatch(test.name, filter)) tests.push_back(std::move(test));
     }
   TENON_CHECK(found > 0, data,
               "conformance: no tests in {}; a test is a folder with model.onnx and "

@@ -11,6 +11,10 @@ namespace tenon::cli {
 
 namespace {
 
+// Bytes are mostly pixels; larger integers, indices of tables that may have two rows (BERT's
+// token_type_ids).
+double end_of_random(DType integer) { return size_of(integer) == 1 ? 128 : 2; }
+
 std::string list_inputs(const graph::Graph& graph) {
   std::vector<std::string> lines;
   for (graph::ValueId id : graph.inputs)
@@ -85,7 +89,8 @@ TensorList random_inputs(const graph::Graph& graph, const Dim::Bindings& sizes, 
     Tensor input = Tensor::empty(shape, value.type.dtype);
     TENON_CHECK(value.type.dtype != DType::string, usage, "input {} holds strings; give --input",
                 value.name);
-    input.copy_from(is_float(value.type.dtype) ? randn(shape) : rand(shape, 0, 4));
+    input.copy_from(is_float(value.type.dtype) ? randn(shape)
+                                               : rand(shape, 0, end_of_random(value.type.dtype)));
     inputs.push_back(std::move(input));
   }
   return inputs;

@@ -16,7 +16,8 @@ TensorList read_inputs(const graph::Graph& graph, const std::vector<std::string>
 // Fails (usage) where a size is of a symbol that no value of the graph has, with the nearest.
 void check_sizes(const graph::Graph& graph, const Dim::Bindings& sizes);
 // Random inputs of the graph's types; symbols take their size from `sizes` and 1 otherwise, as do
-// axes without a name; the first axis of an input that has none is `unnamed_batch`.
+// axes without a name; the first axis of an input that has none is `unnamed_batch`. Integers are 0
+// and 1, bytes up to 127.
 TensorList random_inputs(const graph::Graph& graph, const Dim::Bindings& sizes, uint64_t seed,
                          int64_t unnamed_batch = 1);
 // The same with so many items: the first axis of the first input. Fails (usage) where that is fixed

@@ -74,7 +74,8 @@ std::string hex(const LayoutDigest& digest) {
 Json facts_of(const Session& session, const EngineFileOptions& options) {
   return {{"tenon", library_version()},        {"model", session.graph().name},
           {"precision", options.precision},    {"cpu", this_machine().cpu},
-          {"vectors", this_machine().vectors}, {"threads", thread_count()}};
+          {"vectors", this_machine().vectors}, {"build", this_machine().build},
+          {"threads", thread_count()}};
 }
 
 // -- Reading -----------------------------------------------------------------------------------
@@ -208,7 +209,8 @@ EngineFile read_engine(std::span<const std::byte> bytes, std::shared_ptr<const v
   file.version = text_fact(sections.facts, "tenon", name);
   file.precision = text_fact(sections.facts, "precision", name);
   file.machine = {text_fact(sections.facts, "cpu", name),
-                  text_fact(sections.facts, "vectors", name)};
+                  text_fact(sections.facts, "vectors", name),
+                  text_fact(sections.facts, "build", name)};
   const Machine& here = reading.machine ? *reading.machine : this_machine();
   file.at_home = file.version == library_version() && file.machine == here;
   file.graph = formats::import_onnx(model.bytes, name,
@@ -217,8 +219,9 @@ EngineFile read_engine(std::span<const std::byte> bytes, std::shared_ptr<const v
     file.tuning = read_tuning(sections, name);
     file.packed = read_packed(sections, owner, name);
   } else {
-    log_info("{} was written by Tenon {} on {}; kernels are chosen and weights packed anew here",
-             name, file.version, file.machine.cpu);
+    const bool other_build = file.version == library_version() && file.machine.build != here.build;
+    log_info("{} was written by {}Tenon {} on {}; kernels are chosen and weights packed anew here",
+             name, other_build ? "another build of " : "", file.version, file.machine.cpu);
   }
   return file;
 }

@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include "base/build_id.h"
 #include "base/environment.h"
 #include "base/hash.h"
 #include "base/text.h"
@@ -11,8 +12,8 @@ namespace tenon::engine {
 const Machine& this_machine() {
   static const Machine machine = [] {
     const CpuFacts facts = read_cpu_facts();
-    return Machine{facts.model.empty() ? "unknown" : facts.model,
-                   text::join(facts.extensions, " ")};
+    return Machine{facts.model.empty() ? "unknown" : facts.model, text::join(facts.extensions, " "),
+                   library_build_id()};
   }();
   return machine;
 }

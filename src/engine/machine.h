@@ -8,6 +8,8 @@ namespace tenon::engine {
 struct Machine {
   std::string cpu;      // "AMD EPYC 9B14"
   std::string vectors;  // instruction sets that kernels are chosen by: "avx2 avx512f avx512_vnni"
+  // Of the library: another one's kernels may be quicker, or pack otherwise (base/build_id.h).
+  std::string build = {};
   bool operator==(const Machine&) const = default;
 };
 

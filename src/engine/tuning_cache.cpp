@@ -30,7 +30,8 @@ TuningChoices TuningCache::read() const {
   if (path_.empty() || !exists(path_)) return choices;
   try {
     const Json json = read_json(path_, kMaxBytes);
-    if (json.at("cpu") != machine_.cpu || json.at("vectors") != machine_.vectors) return choices;
+    const Machine of{json.at("cpu"), json.at("vectors"), json.at("build")};
+    if (of != machine_) return choices;
     for (const auto& [call, kernel] : json.at("choices").items())
       choices.emplace(call, kernel.get<std::string>());
   } catch (const std::exception& error) {  // of ours, or of the JSON library
@@ -47,7 +48,10 @@ void TuningCache::add(const TuningChoices& fresh) const {
     if (choices.size() < kMaxTuningChoices || choices.contains(call)) choices[call] = kernel;
   try {
     create_directories(std::filesystem::path(path_).parent_path().string());
-    write_json(path_, {{"cpu", machine_.cpu}, {"vectors", machine_.vectors}, {"choices", choices}});
+    write_json(path_, {{"cpu", machine_.cpu},
+                       {"vectors", machine_.vectors},
+                       {"build", machine_.build},
+                       {"choices", choices}});
   } catch (const std::exception& error) {
     log_debug("the tuning cache is not written: {}", error.what());
   }

@@ -26,6 +26,12 @@ TEST(TuningCache, KeepsChoices) {
   const TuningChoices expected{{"Conv f32[1]", "cpu.b"}, {"Conv f32[2]", ""}, {"Gemm", "cpu.c"}};
   EXPECT_EQ(cache.read(), expected);
   EXPECT_TRUE(TuningCache(cache.path(), {"Another CPU", ""}).read().empty());
+  const Machine& here = this_machine();
+  const TuningCache other_build(cache.path(), {here.cpu, here.vectors, "0123"});
+  EXPECT_TRUE(other_build.read().empty());
+  other_build.add({{"Gemm", "cpu.d"}});
+  EXPECT_EQ(other_build.read(), TuningChoices({{"Gemm", "cpu.d"}}));
+  EXPECT_TRUE(cache.read().empty()) << "the last build's are kept";
 }
 
 TEST(TuningCache, LeavesAsideWhatIsNone) {
@@ -34,8 +40,12 @@ TEST(TuningCache, LeavesAsideWhatIsNone) {
   const Machine& here = this_machine();
   for (const std::string& text :
        {std::string(), std::string("{"), std::string("[]"), std::string("{\"cpu\": 3}"),
-        Json({{"cpu", here.cpu}, {"vectors", here.vectors}, {"choices", {{"a", 3}}}}).dump(),
-        Json({{"cpu", here.cpu}, {"vectors", here.vectors}}).dump()}) {
+        Json({{"cpu", here.cpu},
+              {"vectors", here.vectors},
+              {"build", here.build},
+              {"choices", {{"a", 3}}}})
+            .dump(),
+        Json({{"cpu", here.cpu}, {"vectors", here.vectors}, {"build", here.build}}).dump()}) {
     write_file(cache.path(), text);
     EXPECT_TRUE(cache.read().empty()) << text;
   }

@@ -115,9 +115,10 @@ void Sequential::push_back(std::shared_ptr<Module> module) {
 
 Tensor Sequential::forward(const Tensor& x) {
   Tensor y = x;
-  for (const auto& [name, child] : children())
-    y = with_context([&] { return fmt::format("in layer {} ({})", name, child->describe()); },
-                     [&] { return child->forward(y); });
+  for (const auto& child : children())
+    y = with_context(
+        [&] { return fmt::format("in layer {} ({})", child.first, child.second->describe()); },
+        [&] { return child.second->forward(y); });
   return y;
 }
 

@@ -3,9 +3,10 @@
 //
 // Along the inner axis both sides are words of 32 bits: two numbers of 16 bits less their zero
 // points (pairs, see integer_product.h), or four of 8 bits, the left ones unsigned (quads), which
-// processors with VNNI multiply and add up in one instruction. The left side of quads keeps its
-// zero point, so that sums are too large by the zero point times the sum of the column; correct()
-// says by how much.
+// processors with VNNI multiply and add up in one instruction. AVX2 has instructions for quads too,
+// which are exact where the right side is narrow: within kNarrowest of 0. The left side of quads
+// keeps its zero point, so that sums are too large by the zero point times the sum of the column;
+// correct() says by how much.
 #pragma once
 
 #include <algorithm>
@@ -18,16 +19,19 @@
 
 namespace tenon::cpu {
 
-enum class ByteForm : uint8_t { pairs, quads };
-// The quicker form on this processor.
-ByteForm best_byte_form();
-// Sums of `row_count` <= kMaxIntegerRows rows, `row_stride` bytes apart, with one panel of quads of
-// kQuadPanel columns: out[rows][kQuadPanel]. By VNNI where there is such a thing.
+enum class ByteForm : uint8_t { pairs, quads, narrow_quads };
+inline constexpr int32_t kNarrowest = 64;
+// The quickest form on this processor of a right side whose elements less their zero points fit 8
+// bits whatever they are (`middle`), or are within kNarrowest of 0 (`narrow`).
+ByteForm best_byte_form(bool middle, bool narrow);
+// Sums of `row_count` <= kMaxIntegerRows rows, `row_stride` bytes apart, with one panel of quads:
+// out[rows][panel], panels of kQuadPanel columns or, of narrow quads, kNarrowPanel. By VNNI or AVX2
+// where there is such a thing.
 using QuadTile = void (*)(const void* rows, size_t row_stride, size_t row_count,
                           const int32_t* panel, size_t words, int32_t* out);
-QuadTile quad_tile();
-inline constexpr size_t kQuadPanel = 32;
-inline constexpr size_t kQuadRows = 8;
+QuadTile quad_tile(ByteForm form);
+inline constexpr size_t kQuadPanel = 32, kNarrowPanel = 16;
+inline constexpr size_t kQuadRows = 8, kNarrowRows = 6;
 
 // Sums of `rows` rows from `row` on with `columns` columns from `column` on, `stride` apart.
 struct ByteTile {
@@ -58,23 +62,28 @@ struct ByteTile {
 class ByteProduct {
  public:
   ByteProduct(ByteForm form, int64_t inner, int64_t columns)
-      : form_(form), inner_(inner), columns_(columns) {
-    const int64_t depth = form == ByteForm::quads ? 4 : 2;
+      : form_(form), quads_(quad_tile(form)), inner_(inner), columns_(columns) {
+    const int64_t depth = of_quads() ? 4 : 2;
     words_ = (inner + depth - 1) / depth;
-    panel_ = static_cast<int64_t>(form == ByteForm::quads ? kQuadPanel : loops().panel);
-    max_rows_ = static_cast<int64_t>(form == ByteForm::quads ? kQuadRows : loops().max_rows);
+    panel_ = static_cast<int64_t>(form == ByteForm::pairs   ? loops().panel
+                                  : form == ByteForm::quads ? kQuadPanel
+                                                            : kNarrowPanel);
+    max_rows_ = static_cast<int64_t>(form == ByteForm::pairs   ? loops().max_rows
+                                     : form == ByteForm::quads ? kQuadRows
+                                                               : kNarrowRows);
     panels_ = (columns + panel_ - 1) / panel_;
   }
 
   static const IntegerLoops& loops() { return integer_loops(); }
   ByteForm form() const { return form_; }
+  bool of_quads() const { return form_ != ByteForm::pairs; }
   int64_t columns() const { return columns_; }
   int64_t panels() const { return panels_; }
   int64_t max_rows() const { return max_rows_; }
   // Names the layout of a packed matrix: processors differ.
   std::string layout() const {
-    return fmt::format("{}x{} in {} panels of {}", inner_, columns_,
-                       form_ == ByteForm::quads ? "quad" : "pair", panel_);
+    return fmt::format("{}x{} in {} panels of {}", inner_, columns_, of_quads() ? "quad" : "pair",
+                       panel_);
   }
 
   // -- The right side -------------------------------------------------------------------------
@@ -85,8 +94,8 @@ class ByteProduct {
   void pack(const Value& value, int32_t* to) const {
     std::fill_n(to, packed_size(), 0);
     int32_t* sums = to + panels_ * panel_ * words_;
-    const int64_t depth = form_ == ByteForm::quads ? 4 : 2;
-    const int bits = form_ == ByteForm::quads ? 8 : 16;
+    const int64_t depth = of_quads() ? 4 : 2;
+    const int bits = of_quads() ? 8 : 16;
     for (int64_t p = 0; p < panels_; ++p)
       for (int64_t k = 0; k < inner_; ++k) {
         int32_t* words = to + (p * words_ + k / depth) * panel_;
@@ -102,7 +111,7 @@ class ByteProduct {
   }
   // What sums lack for left elements of this type and zero point, added to bias[columns].
   void correct(const int32_t* packed, DType type, int32_t zero_point, int32_t* bias) const {
-    if (form_ == ByteForm::pairs) return;
+    if (!of_quads()) return;
     const auto zero = static_cast<uint32_t>(zero_point + (type == DType::i8 ? 128 : 0));
     const int32_t* sums = packed + panels_ * panel_ * words_;
     for (int64_t j = 0; j < columns_; ++j)
@@ -111,19 +120,17 @@ class ByteProduct {
   }
 
   // -- The left side --------------------------------------------------------------------------
-  int64_t element_bytes() const { return form_ == ByteForm::quads ? 1 : 2; }
+  int64_t element_bytes() const { return of_quads() ? 1 : 2; }
   // Bytes of a row as it is laid out.
   int64_t row_bytes() const { return words_ * 4; }
   // Whether rows that lie one behind the other need not be laid out.
-  bool takes_as_is(DType type) const {
-    return form_ == ByteForm::quads && type == DType::u8 && inner_ % 4 == 0;
-  }
+  bool takes_as_is(DType type) const { return of_quads() && type == DType::u8 && inner_ % 4 == 0; }
   // Whether several such rows are laid out as if they were one.
   bool rows_join() const { return words_ * 4 == inner_ * element_bytes(); }
   // Lays `count` elements of a row.
   void lay(const void* from, DType type, int64_t count, int32_t zero_point, std::byte* to) const {
     const auto n = static_cast<size_t>(count);
-    if (form_ == ByteForm::pairs)
+    if (!of_quads())
       loops().widen(from, type, n, zero_point, reinterpret_cast<int16_t*>(to));
     else if (type == DType::u8)
       std::memcpy(to, from, n);
@@ -133,7 +140,7 @@ class ByteProduct {
   }
   // Lays `count` elements that are the zero point.
   void lay_zeros(int64_t count, DType type, int32_t zero_point, std::byte* to) const {
-    const int zero = form_ == ByteForm::pairs ? 0 : zero_point + (type == DType::i8 ? 128 : 0);
+    const int zero = !of_quads() ? 0 : zero_point + (type == DType::i8 ? 128 : 0);
     std::memset(to, zero, static_cast<size_t>(count * element_bytes()));
   }
   // Fills what is left of a row behind its last element.
@@ -156,7 +163,7 @@ class ByteProduct {
       for (int64_t from = 0; from < row_count; from += max_rows_) {
         const int64_t n = std::min(max_rows_, row_count - from);
         const std::byte* row = rows + from * row_stride;
-        if (form_ == ByteForm::quads)
+        if (of_quads())
           quads_(row, static_cast<size_t>(row_stride), static_cast<size_t>(n), panel, words, sums);
         else
           loops().tile(reinterpret_cast<const int32_t*>(row), static_cast<size_t>(row_stride / 4),
@@ -183,7 +190,7 @@ class ByteProduct {
 
  private:
   ByteForm form_;
-  QuadTile quads_ = quad_tile();
+  QuadTile quads_;
   int64_t inner_, columns_;
   int64_t words_ = 0, panel_ = 0, panels_ = 0, max_rows_ = 0;
 };
@@ -196,6 +203,17 @@ struct ByteZeroPoints {
 
   int32_t at(int64_t column) const {
     return data ? byte_at(data, type, count == 1 ? 0 : column) : 0;
+  }
+  // The quickest form of weights at `from`: [count / columns][columns], or the other way round.
+  ByteForm form_of(const void* from, DType of, int64_t elements, int64_t columns,
+                   bool columns_first) const {
+    bool narrow = true;
+    const int64_t inner = elements / columns;
+    for (int64_t i = 0; i < elements && narrow; ++i) {
+      const int32_t element = byte_at(from, of, i) - at(columns_first ? i / inner : i % columns);
+      narrow = element >= -kNarrowest && element <= kNarrowest;
+    }
+    return best_byte_form(fit_quads(columns), narrow);
   }
   // Whether elements less their zero points fit 8 bits whatever they are.
   bool fit_quads(int64_t columns) const {

@@ -1,9 +1,10 @@
 // The kernels of 8-bit products with packed weights: exactly what the reference computes, on every
-// instruction set, in both forms of packing.
+// instruction set, in all forms of packing.
 #include "backends/cpu/byte_product.h"
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <vector>
 
 #include "backends/cpu/testing.h"
@@ -148,6 +149,26 @@ TEST(ByteProduct, SumsConvolutions) {
   });
 }
 
+// Weights within 64 of their zero points, for which AVX2 has a form of its own.
+TEST(ByteProduct, NarrowWeightsAsTheReference) {
+  cpu::on_every_target([] {
+    for (const DType x_type : {DType::u8, DType::i8}) {
+      const Tensor zero = Tensor::scalar(9, x_type);
+      for (const ConvCase& c : kConvs) {
+        const Tensor x = bytes(c.x, x_type), w_zero = Tensor::full({c.w[0]}, 3, DType::i8);
+        const Tensor w = random(c.w, -61, 67.9, DType::i8);
+        for (const Tensor& image : {x, last(x)})
+          expect_exact(op::ConvInteger, {image, w, zero, w_zero}, c.attrs, "cpu.byte_conv_integer");
+      }
+      for (const int64_t inner : {1, 4, 27})
+        expect_exact(op::MatMulInteger,
+                     {bytes({13, inner}, x_type), random({inner, 35}, -64, 64.9, DType::i8), zero,
+                      Tensor::scalar(0, DType::i8)},
+                     {}, "cpu.byte_mat_mul_integer");
+    }
+  });
+}
+
 TEST(ByteProduct, RefusesWeightsThatMayChange) {
   PackedStore store;
   PrepareOptions options;
@@ -192,15 +213,19 @@ void check_products() {
 }
 TEST(ByteProduct, MultipliesAsTheReference) { cpu::on_every_target(check_products); }
 
-// Both forms, whatever the processor prefers: quads have a tile in plain C++ too.
+// All forms, whatever the processor prefers: quads have a tile in plain C++ too.
 TEST(ByteProduct, FormsAgree) {
   for (const int64_t inner : {1, 3, 4, 18, 65})
     for (const int64_t columns : {1, 31, 32, 50}) {
       constexpr int64_t kRows = 11;
       constexpr int32_t kZero = -7;
-      const Tensor a = bytes({kRows, inner}, DType::i8), b = bytes({inner, columns}, DType::i8);
+      const Tensor a = bytes({kRows, inner}, DType::i8);
+      Tensor b = bytes({inner, columns}, DType::i8);
+      std::transform(b.data<int8_t>(), b.data<int8_t>() + b.numel(), b.data<int8_t>(),
+                     [](int8_t weight) { return static_cast<int8_t>(weight / 2); });
       std::vector<std::vector<int32_t>> results;
-      for (const cpu::ByteForm form : {cpu::ByteForm::pairs, cpu::ByteForm::quads}) {
+      for (const cpu::ByteForm form :
+           {cpu::ByteForm::pairs, cpu::ByteForm::quads, cpu::ByteForm::narrow_quads}) {
         const cpu::ByteProduct product(form, inner, columns);
         std::vector<int32_t> packed(static_cast<size_t>(product.packed_size()));
         product.pack([&](int64_t k, int64_t j) { return b.data<int8_t>()[k * columns + j]; },
@@ -228,6 +253,47 @@ TEST(ByteProduct, FormsAgree) {
             ASSERT_EQ(y[static_cast<size_t>(r * columns + j)], wanted) << inner << " " << columns;
         }
     }
+}
+
+// Where every weight is as large as narrow quads allow and every element 255, pairs of products are
+// the largest that 16 bits see.
+void check_ends() {
+  constexpr int64_t kRows = 7, kInner = 22, kColumns = 19;
+  constexpr int32_t kMost = cpu::kNarrowest;
+  const cpu::ByteProduct product(cpu::ByteForm::narrow_quads, kInner, kColumns);
+  for (const int32_t weight : {kMost, -kMost}) {
+    std::vector<int32_t> packed(static_cast<size_t>(product.packed_size()));
+    product.pack([&](int64_t, int64_t) { return weight; }, packed.data());
+    std::vector<std::byte> rows(static_cast<size_t>(kRows * product.row_bytes()), std::byte{255});
+    for (int64_t r = 0; r < kRows; ++r) product.finish_row(rows.data() + r * product.row_bytes());
+    int64_t seen = 0;
+    product.multiply(rows.data(), product.row_bytes(), kRows, packed.data(), 0, product.panels(),
+                     [&](const cpu::ByteTile& tile) {
+                       for (int64_t r = 0; r < tile.rows; ++r)
+                         for (int64_t j = 0; j < tile.columns; ++j, ++seen)
+                           ASSERT_EQ(tile.of(r)[j], 255 * weight * kInner);
+                     });
+    EXPECT_EQ(seen, kRows * kColumns);
+  }
+}
+TEST(ByteProduct, NarrowQuadsAreExactAtTheirEnds) { cpu::on_every_target(check_ends); }
+
+// One weight too large, or a zero point that makes it so, and the form is another.
+TEST(ByteProduct, WeightsAreNarrowOnlyWithinTheirEnds) {
+  const cpu::ByteForm narrow = cpu::best_byte_form(true, true);
+  const cpu::ByteForm wide = cpu::best_byte_form(true, false);
+  EXPECT_NE(wide, cpu::ByteForm::narrow_quads);
+  EXPECT_EQ(cpu::best_byte_form(false, false), cpu::ByteForm::pairs);
+  std::vector<int8_t> weights{-64, 64, 0, 63, -1, 2};
+  const cpu::ByteZeroPoints none{nullptr, DType::i8, 1};
+  EXPECT_EQ(none.form_of(weights.data(), DType::i8, 6, 2, true), narrow);
+  weights[4] = -65;
+  EXPECT_EQ(none.form_of(weights.data(), DType::i8, 6, 2, true), wide);
+  // Columns of their own zero points: the large one is in the second of [2][3].
+  const int8_t zeros[] = {0, -1};
+  const cpu::ByteZeroPoints two{zeros, DType::i8, 2};
+  EXPECT_EQ(two.form_of(weights.data(), DType::i8, 6, 2, true), cpu::best_byte_form(false, true));
+  EXPECT_EQ(two.form_of(weights.data(), DType::i8, 6, 2, false), cpu::ByteForm::pairs);
 }
 
 TEST(ByteProduct, PoolsAsTheExpansion) {

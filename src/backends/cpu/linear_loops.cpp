@@ -110,10 +110,17 @@ HWY_INLINE void one_row(const LinearTile& t) {
                        hn::Add(hn::Add(p2, q2), hn::Add(r2, s2)));
 }
 
-template <size_t kRows, size_t kVectors>
+// Element k of a tile's row `kRow`: behind `row`, or among those of all rows.
+template <bool kTogether, size_t kRow>
+HWY_INLINE const float* element(const float* together, const float* row, size_t k) {
+  return kTogether ? together + k * kTileRows + kRow : row + k;
+}
+
+template <size_t kRows, size_t kVectors, bool kTogether = false>
 HWY_INLINE void some_rows(const LinearTile& t) {
   const D d;
   const size_t lanes = hn::Lanes(d);
+  const float* xs = t.rows_of_x;
   const float* x0 = t.x;
   const float* x1 = x0 + t.x_stride;
   const float* x2 = kRows > 2 ? x1 + t.x_stride : x0;
@@ -136,14 +143,20 @@ HWY_INLINE void some_rows(const LinearTile& t) {
       const V b0 = hn::LoadU(d, b);
       const V b1 = kVectors > 1 ? hn::LoadU(d, b + lanes) : b0;
       const V b2 = kVectors > 2 ? hn::LoadU(d, b + 2 * lanes) : b0;
-      add_row<kVectors>(x0 + k, b0, b1, b2, s00, s01, s02);
-      add_row<kVectors>(x1 + k, b0, b1, b2, s10, s11, s12);
-      if constexpr (kRows > 2) add_row<kVectors>(x2 + k, b0, b1, b2, s20, s21, s22);
-      if constexpr (kRows > 3) add_row<kVectors>(x3 + k, b0, b1, b2, s30, s31, s32);
-      if constexpr (kRows > 4) add_row<kVectors>(x4 + k, b0, b1, b2, s40, s41, s42);
-      if constexpr (kRows > 5) add_row<kVectors>(x5 + k, b0, b1, b2, s50, s51, s52);
-      if constexpr (kRows > 6) add_row<kVectors>(x6 + k, b0, b1, b2, s60, s61, s62);
-      if constexpr (kRows > 7) add_row<kVectors>(x7 + k, b0, b1, b2, s70, s71, s72);
+      add_row<kVectors>(element<kTogether, 0>(xs, x0, k), b0, b1, b2, s00, s01, s02);
+      add_row<kVectors>(element<kTogether, 1>(xs, x1, k), b0, b1, b2, s10, s11, s12);
+      if constexpr (kRows > 2)
+        add_row<kVectors>(element<kTogether, 2>(xs, x2, k), b0, b1, b2, s20, s21, s22);
+      if constexpr (kRows > 3)
+        add_row<kVectors>(element<kTogether, 3>(xs, x3, k), b0, b1, b2, s30, s31, s32);
+      if constexpr (kRows > 4)
+        add_row<kVectors>(element<kTogether, 4>(xs, x4, k), b0, b1, b2, s40, s41, s42);
+      if constexpr (kRows > 5)
+        add_row<kVectors>(element<kTogether, 5>(xs, x5, k), b0, b1, b2, s50, s51, s52);
+      if constexpr (kRows > 6)
+        add_row<kVectors>(element<kTogether, 6>(xs, x6, k), b0, b1, b2, s60, s61, s62);
+      if constexpr (kRows > 7)
+        add_row<kVectors>(element<kTogether, 7>(xs, x7, k), b0, b1, b2, s70, s71, s72);
     }
   }
   V c0, c1, c2;
@@ -176,6 +189,9 @@ void tile(const LinearTile& t) {
   const size_t lanes = hn::Lanes(D());
   if (t.columns <= lanes) return tile_of<1>(t);
   if (t.columns <= 2 * lanes) return tile_of<2>(t);
+  if (t.rows_of_x && t.rows == kTileRows) return some_rows<kTileRows, kPanelVectors, true>(t);
+  if (t.rows_of_x && t.rows + 1 == kTileRows)
+    return some_rows<kTileRows - 1, kPanelVectors, true>(t);
   tile_of<kPanelVectors>(t);
 }
 

@@ -12,6 +12,9 @@ struct LinearTile {
   const float* x = nullptr;
   size_t x_stride = 0;  // strides are in elements, from row to row
   size_t rows = 0;      // 1 to LinearLoops::max_rows
+  // The rows side by side, element (row, i) at [i * max_rows + row], or null. Read instead of x
+  // where the panel is whole and at most one row is missing.
+  const float* rows_of_x = nullptr;
   const float* panel = nullptr;
   size_t k = 0;
   size_t columns = 0;  // 1 to LinearLoops::panel

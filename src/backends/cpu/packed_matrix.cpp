@@ -18,6 +18,11 @@ constexpr int64_t kManyTiles = 8;
 constexpr int64_t kPartBytes = 32 << 10;
 // Tiles of one block: its rows of x stay in the second cache from panel to panel.
 constexpr int64_t kBlockTiles = 24;
+// From so many panels on, rows of x are first laid side by side: a tile reads one stretch of memory
+// then, not six whose lines may fall into the same places of the cache.
+constexpr int64_t kManyPanels = 8;
+// Of so many elements of x at a time.
+constexpr int64_t kLaidElements = 1 << 20;
 // Room for a tile that waits for its activation.
 constexpr size_t kTileFloats = 512;
 constexpr int64_t kLineFloats = 16;  // of a line of the cache
@@ -62,13 +67,54 @@ class Product {
     lanes_ = static_cast<int64_t>(m_.loops.lanes);
     panels_ = divide_up(m_.columns, panel_);
     tiles_ = divide_up(p_.rows, static_cast<int64_t>(m_.loops.max_rows));
-    blocks_ = divide_up(tiles_, kBlockTiles);
     many_ = tiles_ >= kManyTiles;
     const auto line = panel_ * static_cast<int64_t>(sizeof(float));
     depths_ = divide_up(m_.k, many_ ? kPartBytes / line : kMaxDepth);
   }
 
-  void run() const {
+  void run() {
+    if (!many_ || panels_ < kManyPanels || m_.k == 0) return multiply(0, tiles_);
+    const int64_t most = std::max(kBlockTiles, kLaidElements / (m_.k * max_rows()));
+    const int64_t chunks = divide_up(tiles_, most);
+    laid_ = Tensor::empty({std::min(tiles_, most) * max_rows() * m_.k}, DType::f32);
+    for (int64_t chunk = 0; chunk < chunks; ++chunk) {
+      const int64_t first = part_begin(chunk, tiles_, chunks);
+      const int64_t last = part_begin(chunk + 1, tiles_, chunks);
+      lay(first, last);
+      multiply(first, last);
+    }
+  }
+
+ private:
+  int64_t max_rows() const { return static_cast<int64_t>(m_.loops.max_rows); }
+
+  // Rows of the tiles from `first` to `last` side by side (LinearTile::rows_of_x).
+  void lay(int64_t first, int64_t last) {
+    laid_from_ = first;
+    auto* to = laid_.data<float>();
+    parallel_for(first, last, kLaidElements / 64 / (m_.k * max_rows()) + 1,
+                 [&](int64_t from, int64_t end) {
+                   for (int64_t tile = from; tile < end; ++tile)
+                     lay_tile(tile, to + (tile - first) * max_rows() * m_.k);
+                 });
+  }
+
+  void lay_tile(int64_t tile, float* to) const {
+    constexpr int64_t kStretch = 64;
+    const int64_t begin = part_begin(tile, p_.rows, tiles_);
+    const int64_t rows = part_begin(tile + 1, p_.rows, tiles_) - begin;
+    const int64_t step = max_rows();
+    for (int64_t k = 0; k < m_.k; k += kStretch) {
+      const int64_t end = std::min(m_.k, k + kStretch);
+      for (int64_t row = 0; row < rows; ++row) {
+        const float* from = p_.x + (begin + row) * p_.x_stride;
+        for (int64_t i = k; i < end; ++i) to[i * step + row] = from[i];
+      }
+    }
+  }
+
+  void multiply(int64_t first_tile, int64_t last_tile) const {
+    const int64_t tiles = last_tile - first_tile, blocks = divide_up(tiles, kBlockTiles);
     const double depth = static_cast<double>(m_.k);
     const double columns = static_cast<double>(std::min(panel_, m_.columns));
     const double rows = static_cast<double>(p_.rows) / static_cast<double>(tiles_);
@@ -77,23 +123,22 @@ class Product {
     const auto grain = static_cast<int64_t>(kShare / std::max({compute, read, 1.0})) + 1;
     // Block by block and panel by panel, so that a panel is read from memory once for all rows of
     // a share.
-    parallel_for(0, panels_ * tiles_, grain, [&](int64_t from, int64_t end) {
-      for (int64_t block = 0; block < blocks_; ++block) {
-        const int64_t first = part_begin(block, tiles_, blocks_);
-        const int64_t count = part_begin(block + 1, tiles_, blocks_) - first;
+    parallel_for(0, panels_ * tiles, grain, [&](int64_t from, int64_t end) {
+      for (int64_t block = 0; block < blocks; ++block) {
+        const int64_t first = part_begin(block, tiles, blocks);
+        const int64_t count = part_begin(block + 1, tiles, blocks) - first;
         const int64_t begin = first * panels_;
         const int64_t last = std::min(end, begin + count * panels_);
         for (int64_t at = std::max(from, begin); at < last;) {
           const int64_t panel = (at - begin) / count, tile = (at - begin) % count;
           const int64_t some = std::min(count - tile, last - at);
-          multiply_panel(panel, first + tile, first + tile + some);
+          multiply_panel(panel, first_tile + first + tile, first_tile + first + tile + some);
           at += some;
         }
       }
     });
   }
 
- private:
   void multiply_panel(int64_t panel, int64_t first, int64_t last) const {
     const int64_t column = panel * panel_, columns = std::min(panel_, m_.columns - column);
     const int64_t width = divide_up(columns, lanes_) * lanes_;
@@ -111,6 +156,8 @@ class Product {
         t.x = p_.x + row * p_.x_stride + k;
         t.x_stride = static_cast<size_t>(p_.x_stride);
         t.rows = static_cast<size_t>(rows);
+        if (laid_.defined())
+          t.rows_of_x = laid_.data<float>() + ((tile - laid_from_) * m_.k + k) * max_rows();
         t.panel = from + k * width;
         t.k = static_cast<size_t>(end - k);
         t.columns = static_cast<size_t>(columns);
@@ -161,8 +208,10 @@ class Product {
   const PackedMatrix& m_;
   const LinearProduct& p_;
   const ActivationLoop& activation_;
-  int64_t panel_, lanes_, panels_, tiles_, blocks_, depths_;
+  int64_t panel_, lanes_, panels_, tiles_, depths_;
   bool many_;
+  Tensor laid_;  // rows of x side by side, those of the tile laid_from_ first
+  int64_t laid_from_ = 0;
 };
 
 }  // namespace

@@ -395,7 +395,7 @@ Prepared make(const PrepareContext& ctx, const Ports& p) {
     zeros.data = ctx.inputs[p.w_zero].constant;
     zeros.count = ctx.inputs[p.w_zero].numel();
   }
-  const ByteForm form = zeros.fit_quads(g.maps) ? best_byte_form() : ByteForm::pairs;
+  const ByteForm form = zeros.form_of(given.constant, given.dtype, given.numel(), g.maps, true);
   const Window3 w(g.windows);
   const KernelRuns runs(g, w);
   const int64_t taps = g.group_channels() * g.windows.kernel.numel();

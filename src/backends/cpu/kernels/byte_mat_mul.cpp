@@ -228,7 +228,8 @@ Prepared make(const PrepareContext& ctx, const Ports& p, const RightSide& b) {
     zeros.data = ctx.inputs[p.b_zero].constant;
     zeros.count = ctx.inputs[p.b_zero].numel();
   }
-  const ByteForm form = zeros.fit_quads(b.columns) ? best_byte_form() : ByteForm::pairs;
+  const ByteForm form =
+      zeros.form_of(given.constant, given.dtype, given.numel(), b.columns, b.transposed);
   const ByteProduct product(form, b.inner, b.columns);
   auto kernel = std::make_unique<Made>(ctx, p, product, ctx.inputs[p.a].numel() / b.inner, b.inner);
   // The zero points belong to the key: they may differ where the bytes are shared.

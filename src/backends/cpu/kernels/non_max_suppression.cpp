@@ -34,15 +34,16 @@ struct Boxes {
     area.push_back(from.area[i]);
   }
   bool overlaps(const Boxes& of, size_t i, float threshold) const {
-    bool any = false;
+    int any = 0;  // without branches, for vectors
     for (size_t k = 0; k < size(); ++k) {
       const float width = std::min(of.x1[i], x1[k]) - std::max(of.x0[i], x0[k]);
       const float height = std::min(of.y1[i], y1[k]) - std::max(of.y0[i], y0[k]);
       const float both = width * height, either = of.area[i] + area[k] - both;
-      any |= (width > 0) & (height > 0) & (of.area[i] > 0) & (area[k] > 0) & (either > 0) &
-             (both / either > threshold);
+      const float least = std::min(std::min(width, height), std::min(of.area[i], area[k]));
+      const int positive = least > 0, real = either > 0, much = both / either > threshold;
+      any |= positive & real & much;
     }
-    return any;
+    return any != 0;
   }
 };
 
